@@ -1,4 +1,4 @@
-"""An alert and its states: firing, acknowledged, resolved. A silence lies beside them: it keeps news of a place in.
+"""An alert and its states: firing, acknowledged, resolved. A silence is separate: it holds back news of a place.
 
 firing -> acknowledged -> resolved
 firing ----------------> resolved
@@ -18,7 +18,7 @@ MAX_SILENCE_S = 31 * 86_400.0
 
 
 class AlertError(Exception):
-    """What was asked of an alert cannot be done; the message says why."""
+    """The request about an alert cannot be met; the message says why."""
 
 
 class State(StrEnum):

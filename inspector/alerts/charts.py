@@ -37,7 +37,7 @@ class Chart(Protocol):
     def state(self) -> str: ...
 
     def reference(self) -> bytes:
-        """What the chart learnt of the usual, beside its state; empty for most."""
+        """Values that the chart learnt as usual, in addition to its state; empty for most."""
 
 
 def _loaded(state: str) -> dict[str, object]:

@@ -31,7 +31,7 @@ class Condition:
     name: str
     level: Level
     title: str
-    """What is wrong where an alert is raised, for people; its place is named beside it."""
+    """Describes the fault for people; the place is named separately."""
     design: str
     """Its settings: a chart's state is used again only with the same ones."""
     parts: Callable[[Seen], Iterable[str]]

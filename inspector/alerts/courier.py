@@ -1,4 +1,4 @@
-"""Carries events from the outbox to one target, in a thread of its own: a target that is away delays no other one."""
+"""Carries events from the outbox to one target, in a separate thread: a target that is away delays no other one."""
 
 import logging
 import time
@@ -49,7 +49,7 @@ class Courier:
             self._sender.close()
 
     def _round(self) -> float:
-        """Delivers what is due; returns the seconds to wait."""
+        """Delivers due events; returns the seconds to wait."""
         try:
             self._deliver_emergencies()
             while (parcels := self._due()) and not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""Everything that people and the service do to alerts; what is to be delivered is queued in the same transaction.
+"""Everything that people and the service do to alerts; events are queued for delivery in the same transaction.
 
 Several processes may work on one database: an alert is locked while it is changed.
 """
@@ -116,7 +116,7 @@ class AlertDesk:
             return self._apply(connection, transition(alert, time.time_ns()))
 
     def delivered(self, target: str, since_ns: int) -> list[Alert]:
-        """What a target knows: open alerts, and those that ended since then, if nothing of them waits for delivery."""
+        """Open alerts and those that ended since then that a target knows: none of their events waits for delivery."""
         with self._database.read() as connection:
             waiting = outbox.keys_waiting(connection, target)
             alerts = [alert for alert in rows.open_alerts(connection, MAX_OPEN) if alert.is_announced]
@@ -163,28 +163,30 @@ class AlertDesk:
 
     def settle(
         self,
-        found: Sequence[tuple[Finding, str, int]],
+        findings: Sequence[tuple[Finding, str, int]],
         present: Collection[Place],
         conditions: Collection[str],
         now_ns: int,
     ) -> None:
         """Raises an alert for each finding (with its cause and time), and ends those of these conditions whose place is
         not `present`."""
-        if not self._differs({finding.place for finding, _, _ in found}, present, conditions):
+        if not self._differs({finding.place for finding, _, _ in findings}, present, conditions):
             return
         with self._database.write() as connection:
-            for finding, cause, since_ns in found:
+            for finding, cause, since_ns in findings:
                 self.raise_at(connection, finding, cause, since_ns)
             for alert in rows.open_alerts(connection, MAX_OPEN):
                 if alert.place.condition in conditions and alert.place not in present:
                     self.resolve_at(connection, alert.place, "it is over", now_ns)
 
-    def _differs(self, found: Collection[Place], present: Collection[Place], conditions: Collection[str]) -> bool:
+    def _differs(
+        self, found_places: Collection[Place], present: Collection[Place], conditions: Collection[str]
+    ) -> bool:
         """Whether there is anything to write: this is asked every second."""
         with self._database.read() as connection:
             alerts = rows.open_alerts(connection, MAX_OPEN)
         places = {alert.place for alert in alerts if alert.place.condition in conditions}
-        return bool(set(found) - places or places - set(present))
+        return bool(set(found_places) - places or places - set(present))
 
     def resolve_removed(self, conditions: Collection[str], now_ns: int) -> None:
         """Ends alerts of conditions that the configuration no longer names, and forgets its former targets."""

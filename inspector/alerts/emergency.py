@@ -1,4 +1,4 @@
-"""Alerts that cannot be stored, because the database is what fails: kept in memory, and delivered from there."""
+"""Alerts that cannot be stored because the database fails: kept in memory, and delivered from there."""
 
 import threading
 from dataclasses import dataclass

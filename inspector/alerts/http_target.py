@@ -36,7 +36,7 @@ class HttpTarget:
         self._check(status)
 
     def get(self, below: str) -> bytes:
-        """The first part of what lies at a path below the address. Raises DeliveryError."""
+        """The first part of the answer from a path below the address. Raises DeliveryError."""
         status, answer = self._exchange("GET", below, None, {}, MAX_ANSWER_BYTES)
         self._check(status)
         return answer

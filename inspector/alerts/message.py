@@ -1,4 +1,4 @@
-"""Writes what is delivered of an alert: a JSON object for each event, as docs/how-to/alerts.md describes it."""
+"""Writes the JSON object that is delivered for each event of an alert, as docs/how-to/alerts.md describes it."""
 
 import json
 from datetime import UTC, datetime

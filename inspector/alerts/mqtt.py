@@ -23,8 +23,8 @@ REPEAT_S, MAX_RECENT = 60.0, 200
 
 
 class MqttSender:
-    """Implements `Sender`. Connects anew after each failure: what the broker did not confirm is sent again, and so is
-    what it confirmed shortly before, because a broker that is killed loses that."""
+    """Implements `Sender`. Connects again after each failure. Events that the broker did not confirm are sent again,
+    and so are those that it confirmed shortly before, because a broker that is killed loses them."""
 
     def __init__(self, settings: MqttSettings, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock_s = settings, clock_s

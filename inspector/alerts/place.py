@@ -1,10 +1,10 @@
-"""Names what a condition watches."""
+"""Names the part of a line that a condition watches."""
 
 from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """What one chart watches, and what an alert is about: at most one alert of a place is open."""
+    """One chart watches one place, and an alert is about one place: at most one alert of a place is open."""
 
     condition: str
     """`<recipe>/<alert>` for those of a recipe, one word for those of the service."""

@@ -50,8 +50,8 @@ def find_alert(connection: Connection, key: str, *, lock: bool = False) -> Alert
 
 def keys_like(connection: Connection, start: str, limit: int) -> list[str]:
     """Keys that begin so; `start` is a part of a key."""
-    found = select(_A.key).where(_A.key >= start, _A.key < start + "g").order_by(*_ORDER).limit(limit)
-    return list(connection.execute(found).scalars())
+    query = select(_A.key).where(_A.key >= start, _A.key < start + "g").order_by(*_ORDER).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def open_alert_at(connection: Connection, place: Place) -> Alert | None:

@@ -1,4 +1,4 @@
-"""What the senders of all targets have in common: their interface, their errors, secrets and TLS."""
+"""Common to the senders of all targets: their interface, their errors, secrets and TLS."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""Settings of alerts: what is watched beside the recipes' conditions, and where alerts are delivered.
+"""Settings of alerts: conditions that are watched in addition to those of recipes, and targets of alerts.
 
 Their defaults and meanings are stated here only.
 """

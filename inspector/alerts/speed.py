@@ -19,21 +19,21 @@ def speeds_of(recipe: Recipe) -> Iterator[str]:
 def rate_speed(alert: RateAlert) -> str:
     cusum, _ = rate_design(alert)
     before, after = alert.before_percent / 100, alert.after_percent / 100
-    found, false = cusum.mean_pieces(after), cusum.mean_pieces(before)
+    to_detect, to_false_alarm = cusum.mean_pieces(after), cusum.mean_pieces(before)
     return (
-        f"{alert.before_percent:g} -> {alert.after_percent:g} % is found after {found:.0f} pieces, "
-        f"{time_words(found * alert.takt_s)}, on average; a false alarm every {time_words(false * alert.takt_s)} "
-        f"at {alert.before_percent:g} %, for each station"
+        f"{alert.before_percent:g} -> {alert.after_percent:g} % is found after {to_detect:.0f} pieces, "
+        f"{time_words(to_detect * alert.takt_s)}, on average; a false alarm every "
+        f"{time_words(to_false_alarm * alert.takt_s)} at {alert.before_percent:g} %, for each station"
     )
 
 
 def score_speed(alert: ScoreAlert) -> str:
     design = score_design(alert)
-    found, false = design.mean_pieces(alert.shift_sd), design.mean_pieces(0.0)
+    to_detect, to_false_alarm = design.mean_pieces(alert.shift_sd), design.mean_pieces(0.0)
     return (
-        f"a shift of {alert.shift_sd:g} standard deviations of {alert.sensor} is found after {found:.0f} pieces, "
-        f"{time_words(found * alert.takt_s)}, on average; a false alarm every {time_words(false * alert.takt_s)}, "
-        "for each station"
+        f"a shift of {alert.shift_sd:g} standard deviations of {alert.sensor} is found after {to_detect:.0f} pieces, "
+        f"{time_words(to_detect * alert.takt_s)}, on average; a false alarm every "
+        f"{time_words(to_false_alarm * alert.takt_s)}, for each station"
     )
 
 

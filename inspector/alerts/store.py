@@ -1,4 +1,4 @@
-"""Follows the verdicts: charts, alerts, what is to be delivered, and the position are stored in one transaction.
+"""Follows the verdicts: charts, alerts, events to deliver, and the position are stored in one transaction.
 
 So after a crash at any moment, no alert is missed and none is raised twice.
 """
@@ -23,7 +23,7 @@ from streams.log import Gap
 
 FOLLOWER = "alerts"
 CAUGHT_UP_S = 60.0
-"""Behind the newest verdict by less than this, the alerts know what is wrong now."""
+"""Behind the newest verdict by less than this, the alerts are up to date."""
 
 
 class AlertStore:

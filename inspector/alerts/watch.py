@@ -1,4 +1,4 @@
-"""Does what time asks for: ends silences, removes old alerts, and watches what no verdict tells of."""
+"""Runs the tasks of the clock: ends silences, removes old alerts, and watches conditions that no verdict shows."""
 
 import logging
 import time
@@ -23,14 +23,14 @@ LEVELS = ("act_now", "look_later")
 
 
 class Probe(Protocol):
-    """Looks for what is wrong, by other means than verdicts."""
+    """Looks for faults, by other means than verdicts."""
 
     @property
     def condition(self) -> str:
         """Name of the condition that it watches."""
 
     def find(self) -> Sequence[Finding] | None:
-        """What is wrong now, each place once; None while it cannot tell."""
+        """The faults of this moment, each place once; None while it cannot tell."""
 
 
 class Watch:
@@ -47,7 +47,7 @@ class Watch:
         self._desk, self._probes = desk, probes
         self._emergencies, self._metrics, self._stop = emergencies, metrics, stop
         self._since: dict[Place, Emergency] = {}
-        """What was found, whether it is stored yet or not."""
+        """The faults, whether they are stored yet or not."""
         self._tidied_s: float | None = None
 
     def run(self) -> None:
@@ -56,13 +56,13 @@ class Watch:
 
     def tick(self, now_ns: int) -> None:
         """One round; a database that is unavailable is tried again in the next one."""
-        found = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
-        present = {finding.place: finding for findings in found.values() for finding in findings}
+        by_condition = {probe.condition: findings for probe in self._probes if (findings := probe.find()) is not None}
+        present = {finding.place: finding for findings in by_condition.values() for finding in findings}
         for place, finding in present.items():
             self._since.setdefault(place, Emergency(finding, now_ns))
         try:
             self._desk.end_silences(now_ns)
-            self._store(frozenset(present), frozenset(found), now_ns)
+            self._store(frozenset(present), frozenset(by_condition), now_ns)
             self._count()
             self._tidy(now_ns)
         except StoreError as error:
@@ -72,8 +72,8 @@ class Watch:
 
     def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
         """`conditions`: those whose probes can tell. Raises StoreError."""
-        found = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
-        self._desk.settle(found, present, conditions, now_ns)
+        findings = [(emergency.finding, emergency.cause, emergency.since_ns) for emergency in self._since.values()]
+        self._desk.settle(findings, present, conditions, now_ns)
         for place in list(self._since):
             self._emergencies.remove(place)
             if place not in present and place.condition in conditions:

@@ -1,4 +1,4 @@
-"""The alerts' part of the floor: follows the verdicts, watches what no verdict tells of, and delivers."""
+"""The alerts' part of the floor: follows the verdicts, watches other conditions, and delivers alerts."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -97,7 +97,7 @@ def _alert_desk(service: Service, database: Database) -> AlertDesk | None:
 
 
 def _recordings(service: Service, source: Log) -> LogRecordings:
-    """With the limits of the worker, so that the page can read what the worker could."""
+    """With the limits of the worker, so that the page can read the same records."""
     config = service.config
     limits = Limits(max_record_bytes=config.max_record_bytes)
     references = config.references.settings

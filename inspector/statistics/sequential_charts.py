@@ -130,12 +130,12 @@ def _first_whole(is_enough: Callable[[int], bool]) -> int:
     return high
 
 
-def _first(length: Callable[[float], float], wanted: float, start: float) -> float:
-    """Where a growing run length reaches the wanted one: its logarithm is nearly straight."""
+def _first(length: Callable[[float], float], min_length: float, start: float) -> float:
+    """Where a growing run length reaches `min_length`: its logarithm is nearly straight."""
     low, high = 0.0, start
-    while length(high) < wanted:
+    while length(high) < min_length:
         low, high = high, 1.5 * high
     while high - low > PRECISION * high:
         middle = (low + high) / 2.0
-        low, high = (low, middle) if length(middle) >= wanted else (middle, high)
+        low, high = (low, middle) if length(middle) >= min_length else (middle, high)
     return high

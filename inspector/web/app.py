@@ -22,7 +22,7 @@ from inspector.web.templating import HERE
 
 def page_routes() -> Iterator[BaseRoute]:
     """The list `routes` of each module in `inspector.web.pages`, by the module's name."""
-    for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda found: found.name):
+    for module in sorted(pkgutil.iter_modules(pages.__path__), key=lambda page: page.name):
         yield from importlib.import_module(f"{pages.__name__}.{module.name}").routes
 
 

@@ -31,8 +31,8 @@ async def http_error(request: Request, error: Exception) -> Response:
     """Answers an HTTPException; its detail is shown, so it must hold no secret."""
     assert isinstance(error, HTTPException), "registered for it only"  # noqa: S101
     if error.status_code == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/sign-in?{urlencode({'next': wanted})}", 303)
+        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?{urlencode({'next': address})}", 303)
     return error_response(request, error.status_code, error.detail, error.headers)
 
 

@@ -1,4 +1,4 @@
-"""Writes what people find about pieces to the feedback topic, as the gateway does, and answers once it is durable."""
+"""Writes people's findings about pieces to the feedback topic, as the gateway does, and answers once it is durable."""
 
 import threading
 import time
@@ -28,8 +28,8 @@ class FeedbackInvalidError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a person found about one piece."""
+class PieceFinding:
+    """A person's finding about one piece."""
 
     label: str
     """ok or nok."""
@@ -46,9 +46,9 @@ class FeedbackDesk:
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._publisher: Publisher | None = None
 
-    def give(self, inspection: InspectionId, found: Found, author: str, proof: str = "") -> Feedback:
-        """What was stored; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
-        message = self.checked(inspection, found, author, proof)
+    def give(self, inspection: InspectionId, finding: PieceFinding, author: str, proof: str = "") -> Feedback:
+        """The stored record; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
+        message = self.checked(inspection, finding, author, proof)
         if not self._waiting.acquire(blocking=False):
             raise FeedbackError("Many findings wait to be stored: try again in a moment.")
         storing = self._thread.submit(self._store, message)
@@ -65,9 +65,9 @@ class FeedbackDesk:
     def _leave(self, _: "Future[None]") -> None:
         self._waiting.release()
 
-    def checked(self, inspection: InspectionId, found: Found, author: str, proof: str = "") -> Feedback:
+    def checked(self, inspection: InspectionId, finding: PieceFinding, author: str, proof: str = "") -> Feedback:
         """The finding as a record. Raises FeedbackInvalidError."""
-        if found.label not in LABELS:
+        if finding.label not in LABELS:
             raise FeedbackInvalidError("Choose OK or NOK.")
         message = Feedback(
             inspection=Inspection(
@@ -76,11 +76,11 @@ class FeedbackDesk:
                 piece_id=inspection.piece_id,
                 pass_number=inspection.pass_number,
             ),
-            label=LABELS[found.label],
+            label=LABELS[finding.label],
             author_proof=proof,
-            defects=list(found.defects) if found.label == "nok" else [],
+            defects=list(finding.defects) if finding.label == "nok" else [],
             author=author,
-            note=found.note,
+            note=finding.note,
             given_ns=time.time_ns(),
             id=uuid.uuid4().hex,
         )

@@ -59,7 +59,7 @@ class Hub:
         self.is_away = False
 
     def start(self, source: Log, loop: asyncio.AbstractEventLoop) -> None:
-        """Begins to follow `source`, in a thread of its own."""
+        """Begins to follow `source`, in a separate thread."""
         self._loop = loop
         since_ns = time.time_ns() - int(self._settings.ring_age_s * 1e9)
         feed = Feed(Followed("verdicts", source.tail, entries_of), Start(time_ns=since_ns), self, loop, "live page")

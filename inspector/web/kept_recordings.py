@@ -1,4 +1,4 @@
-"""Reads the recordings of stored pieces: from the object store, and what was not kept from the log while it has it."""
+"""Reads the recordings of stored pieces from the object store, and those that were not kept from the log."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class BusyError(Exception):
 
 
 class LoggedInputs(Protocol):
-    """What the log still has; any thread may ask."""
+    """Reads from the log; any thread may ask."""
 
     def observation(self, verdict: Verdict) -> Observation:
         """Without the recordings that the log lost. Raises LogError."""
@@ -90,8 +90,8 @@ class KeptRecordings:
             if (kept.source, kept.sequence) == (source, sequence) and (file := self._kept_file(kept)) is not None:
                 return file
         files, _ = files_of(self._logged.observation(verdict))
-        found = (file for file in files if (file.source, file.sequence) == (source, sequence))
-        return next((ExactFile(file.format, file.content) for file in found), None)
+        matches = (file for file in files if (file.source, file.sequence) == (source, sequence))
+        return next((ExactFile(file.format, file.content) for file in matches), None)
 
     def close(self) -> None:
         """Archive, store and log are closed by those who opened them."""

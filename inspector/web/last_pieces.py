@@ -16,7 +16,7 @@ def last_cards(archive: Archive) -> list[Value]:
         newest: dict[tuple[str, str], PieceRow] = {}
         for row in archive.find(PieceFilter(), None, NUM_ROWS):
             newest.setdefault((row.line, row.station), row)
-        return [found for key in sorted(newest) if (found := _card(archive, newest[key])) is not None]
+        return [card for key in sorted(newest) if (card := _card(archive, newest[key])) is not None]
     except StoreError:
         return []
 

@@ -64,7 +64,7 @@ class Media:
         self.num_bytes = 0
 
     async def files(self, address: str, verdict: Verdict) -> PieceFiles:
-        """`address` names the verdict for ever. Raises MediaUnavailableError."""
+        """`address` never names another verdict. Raises MediaUnavailableError."""
         kept = self._kept.get(address)
         if kept is not None and kept.is_empty and time.monotonic() - kept.read_s > EMPTY_S:
             self._forget(address)

@@ -27,11 +27,11 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class PieceQuery:
-    """What the address asks for: the fields as they were written, what they mean, and what is wrong with them."""
+    """A filter from an address: the fields as they were written, their meaning, and problems with them."""
 
     fields: Mapping[str, str]
     decisions: tuple[str, ...]
-    wanted: PieceFilter
+    piece_filter: PieceFilter
     before: int | None
     problems: tuple[str, ...]
 
@@ -62,7 +62,7 @@ def read_query(query: QueryParams) -> PieceQuery:
             return None
 
     words = tuple(dict.fromkeys(word for word in query.getlist("decision") if word in DECISIONS))
-    wanted = PieceFilter(
+    piece_filter = PieceFilter(
         line=read("line", _text),
         station=read("station", _text),
         product=read("product", _text),
@@ -77,7 +77,9 @@ def read_query(query: QueryParams) -> PieceQuery:
         bundle_digest=read("bundle", _text),
     )
     fields = {name: query.get(name, "")[:MAX_LETTERS] for name in (*TEXTS, *SCORES, *TIMES)}
-    return PieceQuery(fields, words, wanted, read("before", _key), tuple(problems + _contradictions(wanted)))
+    return PieceQuery(
+        fields, words, piece_filter, read("before", _key), tuple(problems + _contradictions(piece_filter))
+    )
 
 
 def time_ns(text: str) -> int:
@@ -111,11 +113,15 @@ def _key(text: str) -> int:
     return int(text)
 
 
-def _contradictions(wanted: PieceFilter) -> list[str]:
-    found = []
-    if wanted.since_ns is not None and wanted.until_ns is not None and wanted.since_ns >= wanted.until_ns:
-        found.append("the time begins after it ends: exchange from and to")
-    low, high = wanted.min_score, wanted.max_score
+def _contradictions(piece_filter: PieceFilter) -> list[str]:
+    problems = []
+    if (
+        piece_filter.since_ns is not None
+        and piece_filter.until_ns is not None
+        and piece_filter.since_ns >= piece_filter.until_ns
+    ):
+        problems.append("the time begins after it ends: exchange from and to")
+    low, high = piece_filter.min_score, piece_filter.max_score
     if low is not None and high is not None and low > high:
-        found.append("the lowest score is above the highest: exchange them")
-    return found
+        problems.append("the lowest score is above the highest: exchange them")
+    return problems

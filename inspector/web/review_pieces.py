@@ -1,4 +1,4 @@
-"""What the Review page gets of a piece: its card, pictures and sounds, under the token of whoever holds it.
+"""Prepares a piece for the Review page: card, pictures and sounds, under the token of the person who holds it.
 
 Nothing tells a known piece from another one: there is no name, time, lot, score or bundle, and all are read alike.
 """
@@ -113,8 +113,8 @@ class ReviewPieces:
         return names
 
     def _newest_classes(self, line: str, product: str) -> tuple[str, ...]:
-        wanted = PieceFilter(line=line, product=product)
-        for row in self.archive.find(wanted, limit=20):
+        same_product = PieceFilter(line=line, product=product)
+        for row in self.archive.find(same_product, limit=20):
             if names := _classes_of(self.archive.verdict(row.key)):
                 return names
         return ()
@@ -158,8 +158,8 @@ _QUESTIONS: Mapping[int, str] = {
 
 def _chief(verdict: pb.Verdict) -> str:
     """The camera or sensor that speaks most for a defect; empty where none does."""
-    found = [modality for modality in verdict.modalities if modality.contribution > 0]
-    return max(found, key=lambda modality: modality.contribution).name if found else ""
+    against = [modality for modality in verdict.modalities if modality.contribution > 0]
+    return max(against, key=lambda modality: modality.contribution).name if against else ""
 
 
 def _source(token: str, index: int, modality: pb.Modality, verdict: pb.Verdict, files: PieceFiles) -> Card:

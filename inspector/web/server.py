@@ -100,7 +100,7 @@ class WebServer:
 
 
 def _patient_for(limit_s: float) -> type[NamingProtocol]:
-    """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits for ever."""
+    """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits without end."""
 
     class Patient(NamingProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

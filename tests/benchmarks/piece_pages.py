@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from inspector.archive.schema import VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
 from tests.inspector.web.filled_archive import NS, TAKT_NS, FilledArchive
-from tests.inspector.web.piece_parts import pages
+from tests.inspector.web.piece_parts import open_pages
 
 SEED = 20_000
 NUM_CALLS = 5
@@ -34,12 +34,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with pages(folder) as made, TestClient(made.app) as client:
+        with open_pages(folder) as pages, TestClient(pages.app) as client:
             begin_ns = begin_of(arguments.verdicts)
-            fill(made.made, arguments.verdicts, begin_ns)
+            fill(pages.archive, arguments.verdicts, begin_ns)
             if not arguments.uncounted:
                 begun_s = time.perf_counter()
-                made.made.count()
+                pages.archive.count()
                 print(f"counted for charts in {time.perf_counter() - begun_s:.0f} s\n")
             print("| page | bytes | median ms | slowest ms |\n| --- | ---: | ---: | ---: |")
             for name, path in paths(begin_ns, arguments.verdicts, (1,) if arguments.uncounted else HOURS):
@@ -51,15 +51,15 @@ def begin_of(num_verdicts: int) -> int:
     return 1_790_000_000 * NS - num_verdicts * TAKT_NS
 
 
-def fill(made: FilledArchive, num_verdicts: int, begin_ns: int) -> None:
-    with made.database.read() as connection:
+def fill(archive: FilledArchive, num_verdicts: int, begin_ns: int) -> None:
+    with archive.database.read() as connection:
         stored = connection.execute(select(VERDICTS.c.key).order_by(VERDICTS.c.key.desc()).limit(1)).scalar() or 0
     if not stored:
-        made.fill(min(SEED, num_verdicts), start_ns=begin_ns)
-        stored = made.num_verdicts
+        archive.fill(min(SEED, num_verdicts), start_ns=begin_ns)
+        stored = archive.num_verdicts
     while stored < num_verdicts:
         count = min(stored, num_verdicts - stored)
-        with made.database.write() as connection:
+        with archive.database.write() as connection:
             copy(connection, stored, count)
         stored += count
 

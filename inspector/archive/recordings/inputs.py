@@ -1,4 +1,4 @@
-"""Reads from the log what a verdict was judged on: each record by its offset, decoded and cut as the line did it.
+"""Reads a verdict's input records from the log, each by its offset, decoded and cut as the line did it.
 
 Recordings that cannot be read are named with the reason; the others are exact.
 """
@@ -44,7 +44,7 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedInputs:
-    """What was judged, as far as it can be read."""
+    """The observation that was judged, as far as it can be read."""
 
     observation: Observation
     missing: tuple[MissingInput, ...] = ()
@@ -80,7 +80,7 @@ class InputReader:
         self._decoder: DecodeRecord = decoder or Decoder()
 
     def read(self, verdict: pb.Verdict) -> JudgedInputs:
-        """Raises LogError where the log does not respond; never for what is missing."""
+        """Raises LogError where the log does not respond; never for missing records."""
         return _Reading(self, verdict).run()
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class SharedInputs:
         self._reader: InputReader | None = None
 
     def read(self, verdict: pb.Verdict) -> JudgedInputs:
-        """Raises LogError; the reader is opened anew at the next call then."""
+        """Raises LogError; the next call opens a new reader then."""
         with self._turn:
             try:
                 self._reader = self._reader or self._open_reader()
@@ -256,7 +256,7 @@ class SharedInputs:
                 raise
 
     def observation(self, verdict: pb.Verdict) -> Observation:
-        """What was judged, without the recordings that the log lost. Raises LogError."""
+        """The observation that was judged, without the recordings that the log lost. Raises LogError."""
         return self.read(verdict).observation
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the recordings of judged pieces: follows the archive's verdicts, reads what was judged, stores files and rows.
+"""Keeps the recordings of judged pieces: follows the archive's verdicts, reads their inputs, stores files and rows.
 
 Files come first, so that a crash leaves at most files that no piece needs, which the sweep removes. A full disk, a
 store or a log that is away only delay this: the line does not wait for it.
@@ -58,9 +58,9 @@ class Keeper:
         self._writers = ThreadPoolExecutor(NUM_WRITERS, "recordings-store")
 
     def step(self) -> bool:
-        """Keeps what the next verdicts were judged on; False where there is none.
+        """Keeps the inputs of the next verdicts; False where there is none.
 
-        Raises StoreError, LogError, ObjectStoreError: nothing is lost then, and the next step begins anew.
+        Raises StoreError, LogError, ObjectStoreError: nothing is lost then, and the next step begins again.
         """
         before = self._rows.done_key()
         candidates = self._rows.candidates(before, MAX_VERDICTS)

@@ -1,4 +1,4 @@
-"""Keeps recordings until it is told to stop, through outages of log, database and store; removes what is too old."""
+"""Keeps recordings until it must stop, through outages of log, database and store; removes those that are too old."""
 
 import logging
 import secrets
@@ -68,7 +68,7 @@ class Keeping:
             stop.wait(self.turn())
 
     def turn(self) -> float:
-        """Keeps the next pieces and does what is due; returns how long to wait, in seconds."""
+        """Keeps the next pieces and runs due tasks; returns how long to wait, in seconds."""
         try:
             for job in self._jobs:
                 job.run_if_due(self._monotonic())

@@ -1,4 +1,4 @@
-"""Reads what a piece was judged on from the archive and its object store."""
+"""Reads the inputs of a judged piece from the archive and its object store."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class KeptInputs:
         self._archive, self._store = archive, store
 
     def read(self, key: int) -> JudgedInputs:
-        """What the verdict with this key was judged on, as far as it was kept.
+        """The inputs of the verdict with this key, as far as they were kept.
 
         Raises NotInArchiveError, BodyError, StoreError, ObjectStoreError.
         """
@@ -47,7 +47,7 @@ class KeptInputs:
                 kind = recording.kind
                 missing.append(MissingInput(recording.source, recording.sequence, error.why, error.detail, kind))
         known = {(recording.source, recording.sequence) for recording in recordings}
-        missing += [each for each in expected_recordings(verdict) if (each.source, each.sequence) not in known]
+        missing += [file for file in expected_recordings(verdict) if (file.source, file.sequence) not in known]
         return JudgedInputs(observation_of(verdict, images, sounds), tuple(missing))
 
     def _content(self, recording: KeptRecording) -> bytes:

@@ -13,7 +13,7 @@ def decision_name(decision: int) -> str:
 
 
 class RecordingMetrics:
-    """What is kept, what could not be, and how far behind."""
+    """Kept recordings, missing ones, and the lag."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.kept_pieces = Counter(

@@ -33,7 +33,7 @@ class _Group(NamedTuple):
 
 
 class Retention:
-    """One thread uses it. Every method may raise StoreError and ObjectStoreError, and goes on at the next call."""
+    """One thread uses it. Every method may raise StoreError and ObjectStoreError, and continues at the next call."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Retention:
         self._clock_ns, self._grace_s = clock_ns, grace_s
 
     def apply(self) -> int:
-        """Removes what is too old or too much; returns the number of pieces."""
+        """Removes recordings above the limits of age and bytes; returns the number of pieces."""
         groups = self._groups()
         self._show(groups)
         return sum(self._apply_to(group) for group in groups)
@@ -146,7 +146,7 @@ class Retention:
 
     def _sweep(self, prefix: str) -> int:
         """Files first named, then looked up: a file that is stored meanwhile is younger than the grace."""
-        old = [found.digest for found in self._store.listed(prefix) if found.age_s >= self._grace_s]
+        old = [file.digest for file in self._store.listed(prefix) if file.age_s >= self._grace_s]
         in_table = RECORDING_OBJECTS.c.sha256.between(prefix, prefix + "g")  # digits end with f
         before_ns = self._clock_ns() - round(self._grace_s * 1e9)
         with self._database.write() as connection:

@@ -1,4 +1,4 @@
-"""The Alerts page: what is wrong now and what was before, and one alert with its history, to acknowledge or silence."""
+"""The Alerts page: open and resolved alerts, and one alert with its history, to acknowledge or silence."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -55,31 +55,31 @@ def alerts(request: Request) -> Response:
 def alert(request: Request) -> Response:
     key, desk = request.path_params["key"], _desk(request)
     try:
-        found, history = desk.alert(key), desk.history(key)
+        shown, history = desk.alert(key), desk.history(key)
     except AlertError as error:
         raise HTTPException(404, "There is no such alert, or it was removed because of its age.") from error
     except StoreError as error:
         return away_page(request, error)
     principal = principal_of(request)
     context = {
-        "alert": alert_row(found),
+        "alert": alert_row(shown),
         "history": [event_row(past) for past in history],
-        "mark": mark_of([found]),
+        "mark": mark_of([shown]),
         "durations": DURATIONS,
         "may_acknowledge": may(principal, ACKNOWLEDGE),
         "may_silence": may(principal, SILENCE),
-        "pieces": _pieces_path(found),
+        "pieces": _pieces_path(shown),
     }
     return render(request, "alert.html", context)
 
 
-def _pieces_path(found: Alert) -> str:
-    until_ns = None if found.resolved_ns is None else found.resolved_ns + AROUND_NS
+def _pieces_path(alert: Alert) -> str:
+    until_ns = None if alert.resolved_ns is None else alert.resolved_ns + AROUND_NS
     return list_path(
         [
-            ("line", found.place.line),
-            ("station", found.place.station),
-            ("since", moment(found.raised_ns - AROUND_NS)),
+            ("line", alert.place.line),
+            ("station", alert.place.station),
+            ("since", moment(alert.raised_ns - AROUND_NS)),
             ("until", "" if until_ns is None else moment(until_ns)),
         ]
     )

@@ -37,7 +37,7 @@ MAX_STATIONS = 24
 def charts(request: Request) -> Response:
     chart = read_range(request.query_params)
     try:
-        made = archive_of(request).stations()
+        stations = archive_of(request).stations()
     except StoreError as error:
         return away_page(request, error)
     context = {
@@ -48,7 +48,7 @@ def charts(request: Request) -> Response:
         "times": {name: local_input(chart.fields[name]) for name in ("since", "until")},
         "spans": SPANS,
         "span": chart.fields["range"] if chart.fields["range"] in SPANS else DEFAULT,
-        "choices": _choices(made, chart.fields),
+        "choices": _choices(stations, chart.fields),
         "pieces": chart.pieces(),
     }
     return render(request, "charts.html", context, 400 if chart.problems else 200)
@@ -83,24 +83,26 @@ def _scores(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
 
 
 def _latency(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
-    num_pieces = sum(each.count for each in figures.pieces(chart.scope, chart.stretch))
+    num_pieces = sum(count.count for count in figures.pieces(chart.scope, chart.stretch))
     latencies = figures.latencies(chart.scope, chart.stretch, num_pieces)
     return [chart_data.latency_chart(chart, latencies, num_pieces)]
 
 
 def _sensors(archive: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
     pieces = figures.pieces(chart.scope, chart.stretch)
-    stations = sorted({(each.line, each.station) for each in pieces})[:MAX_STATIONS]
+    stations = sorted({(count.line, count.station) for count in pieces})[:MAX_STATIONS]
     known = {station: _sensors_of(archive, station, chart) for station in stations}
     return chart_data.sensor_charts(chart, figures.sensors(chart.scope, chart.stretch), pieces, known)
 
 
 def _sensors_of(archive: Archive, station: Station, chart: ChartRange) -> list[str]:
     """Cameras and sensors that the newest verdict of a station names."""
-    wanted = PieceFilter(*station, since_ns=chart.stretch.since_ns, until_ns=chart.stretch.until_ns)
+    in_stretch = PieceFilter(*station, since_ns=chart.stretch.since_ns, until_ns=chart.stretch.until_ns)
     try:
         return [
-            modality.name for row in archive.find(wanted, None, 1) for modality in archive.verdict(row.key).modalities
+            modality.name
+            for row in archive.find(in_stretch, None, 1)
+            for modality in archive.verdict(row.key).modalities
         ]
     except NotInArchiveError:
         return []
@@ -122,11 +124,11 @@ def _newest(figures: ChartFigures, chart: ChartRange) -> float | None:
     return None if newest_ns is None else newest_ns / 10**6
 
 
-def _choices(made: Sequence[MadeWhere], fields: Mapping[str, str]) -> dict[str, list[str]]:
+def _choices(stations: Sequence[MadeWhere], fields: Mapping[str, str]) -> dict[str, list[str]]:
     columns = {
-        "line": [each.line for each in made],
-        "station": [each.station for each in made],
-        "product": [each.product for each in made],
+        "line": [station.line for station in stations],
+        "station": [station.station for station in stations],
+        "product": [station.product for station in stations],
     }
     return {name: sorted({*values, fields[name]} - {""}) for name, values in columns.items()}
 

@@ -1,4 +1,4 @@
-"""One piece: what was judged and why, where the verdict comes from, its recordings, and what people found."""
+"""One piece: its verdict and the reasons, the origin of the verdict, its recordings, and people's findings."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

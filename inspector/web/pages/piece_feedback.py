@@ -1,4 +1,4 @@
-"""Takes what a person found about a stored piece. The author is who is signed in, whatever the form says."""
+"""Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from inspector.verdicts.follow import StoreError
 from inspector.web import piece_report
 from inspector.web.actions import needs, principal_of
 from inspector.web.archive_away import archive_of, key_of
-from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, Found
+from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, PieceFinding
 from inspector.web.state import Floor, floor_of
 from protos.inspection.v1.records_pb2 import Feedback, Label
 from streams.observation import InspectionId
@@ -28,7 +28,7 @@ MAX_DEFECTS = 64
 
 @needs("verdicts.find")
 def given(request: Request) -> Response:
-    """What was found about the piece, as the archive has it by now."""
+    """The findings about the piece that the archive has by now."""
     try:
         kept = archive_of(request).feedback(key_of(request))
     except StoreError as error:
@@ -38,18 +38,18 @@ def given(request: Request) -> Response:
 
 @needs(ACTION)
 async def give(request: Request) -> Response:
-    found = read_found(await request.body())
-    return await run_in_threadpool(_give, request, found, principal_of(request))
+    finding = read_finding(await request.body())
+    return await run_in_threadpool(_give, request, finding, principal_of(request))
 
 
-def _give(request: Request, found: Found, principal: Principal) -> Response:
+def _give(request: Request, finding: PieceFinding, principal: Principal) -> Response:
     floor = floor_of(request)
     if floor.feedback is None:
         raise HTTPException(503, "Findings cannot be stored here.")
     try:
         row = archive_of(request).row(key_of(request))
         inspection = InspectionId(row.line, row.station, row.piece_id, row.pass_number)
-        stored = _record(floor, floor.feedback, inspection, found, principal)
+        stored = _record(floor, floor.feedback, inspection, finding, principal)
     except NotInArchiveError as error:
         raise HTTPException(404, str(error)) from error
     except FeedbackInvalidError as error:
@@ -59,12 +59,14 @@ def _give(request: Request, found: Found, principal: Principal) -> Response:
     return JSONResponse(_answer(stored), 201)
 
 
-def _record(floor: Floor, desk: FeedbackDesk, inspection: InspectionId, found: Found, principal: Principal) -> Feedback:
+def _record(
+    floor: Floor, desk: FeedbackDesk, inspection: InspectionId, finding: PieceFinding, principal: Principal
+) -> Feedback:
     author, proof = author_of(principal, principal.name)
-    desk.checked(inspection, found, author, proof)
+    desk.checked(inspection, finding, author, proof)
     target = "/".join((inspection.line, inspection.station, inspection.piece_id, str(inspection.pass_number)))
-    with floor.audit.act(principal, ACTION, target, {"label": found.label, "defects": ", ".join(found.defects)}):
-        return desk.give(inspection, found, author, proof)
+    with floor.audit.act(principal, ACTION, target, {"label": finding.label, "defects": ", ".join(finding.defects)}):
+        return desk.give(inspection, finding, author, proof)
 
 
 def _answer(stored: Feedback) -> dict[str, object]:
@@ -77,7 +79,7 @@ def _answer(stored: Feedback) -> dict[str, object]:
     }
 
 
-def read_found(body: bytes) -> Found:
+def read_finding(body: bytes) -> PieceFinding:
     """Raises HTTPException where the body is no finding."""
     try:
         form = json.loads(body)
@@ -87,15 +89,17 @@ def read_found(body: bytes) -> Found:
         raise HTTPException(400, "The finding is no JSON object.")
     label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
     is_list = (
-        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
     )
     if not isinstance(label, str) or not isinstance(note, str) or not is_list:
         raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
-    return Found(label, tuple(each.strip() for each in defects if each.strip()), note.strip())
+    return PieceFinding(label, tuple(defect.strip() for defect in defects if defect.strip()), note.strip())
 
 
 def _are_names(defects: object) -> bool:
-    return isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+    return (
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
+    )
 
 
 routes = [

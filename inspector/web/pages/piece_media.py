@@ -1,5 +1,5 @@
 """`/kept/{key}/…`: pictures, sounds, heat maps and files of stored pieces. A key never means another verdict, so that
-browsers keep what they got. A source is named by its position in the verdict's list of modalities."""
+browsers may keep the answers. A source is named by its position in the verdict's list of modalities."""
 
 from google.protobuf.json_format import MessageToJson
 from starlette.concurrency import run_in_threadpool

@@ -1,4 +1,4 @@
-"""The Pieces page: what was judged, newest first, by any filter that an address can hold."""
+"""The Pieces page: judged pieces, newest first, by any filter that an address can hold."""
 
 from collections.abc import Sequence
 
@@ -28,8 +28,8 @@ def pieces(request: Request) -> Response:
     query = read_query(request.query_params)
     try:
         archive = archive_of(request)
-        rows = [] if query.problems else archive.find(query.wanted, query.before, PAGE + 1)
-        made = archive.stations()
+        rows = [] if query.problems else archive.find(query.piece_filter, query.before, PAGE + 1)
+        stations = archive.stations()
         shown = rows[:PAGE]
         doubtful = archive.read_twice([_inspection(row) for row in shown])
     except StoreError as error:
@@ -38,7 +38,7 @@ def pieces(request: Request) -> Response:
         "query": query,
         "fields": query.fields,
         "times": {name: local_input(query.fields[name]) for name in ("since", "until")},
-        "choices": _choices(made, query),
+        "choices": _choices(stations, query),
         "decisions": _decision_choices(query),
         "rows": [_row(row, _inspection(row) in doubtful) for row in shown],
         "newest": max((row.key for row in shown), default=0),
@@ -56,7 +56,7 @@ def new_pieces(request: Request) -> Response:
     if query.problems or not after.isascii() or not after.isdecimal():
         return JSONResponse({"error": "the filter or `after` cannot be read"}, 400)
     try:
-        rows = archive_of(request).find(query.wanted, None, MAX_NEW + 1)
+        rows = archive_of(request).find(query.piece_filter, None, MAX_NEW + 1)
     except StoreError as error:
         return JSONResponse({"error": str(error)}, 503)
     return JSONResponse({"count": sum(row.key > int(after) for row in rows), "at_most": MAX_NEW})
@@ -103,24 +103,24 @@ def _row(row: PieceRow, is_doubtful: bool) -> dict[str, object]:
     }
 
 
-def _choices(made: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
-    """What the lists of the form offer: what there is, and what the address names."""
+def _choices(stations: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
+    """The values that the form's lists offer: those of the archive, and those in the address."""
     columns = {
-        "line": [each.line for each in made],
-        "station": [each.station for each in made],
-        "product": [each.product for each in made],
+        "line": [station.line for station in stations],
+        "station": [station.station for station in stations],
+        "product": [station.product for station in stations],
     }
     return {name: sorted({*values, query.fields[name]} - {""}) for name, values in columns.items()}
 
 
 def _decision_choices(query: PieceQuery) -> list[dict[str, object]]:
     """Links that add a decision to the filter, or take it out."""
-    found = []
+    choices = []
     for word in DECISIONS:
         is_on = word in query.decisions
-        others = tuple(each for each in DECISIONS if (each in query.decisions) != (each == word))
-        found.append({"word": word, "is_on": is_on, "href": query.path_with(others)})
-    return found
+        others = tuple(other for other in DECISIONS if (other in query.decisions) != (other == word))
+        choices.append({"word": word, "is_on": is_on, "href": query.path_with(others)})
+    return choices
 
 
 routes = [

@@ -112,8 +112,8 @@ def _begun(request: Request) -> tuple[Begun, str]:
 def _code(request: Request) -> str:
     """Raises SignInError."""
     if (code := request.query_params.get("code")) is None:
-        said = request.query_params.get("error", "no code")[:100]
-        raise SignInError(f"the provider did not sign in ({said}): try again")
+        error = request.query_params.get("error", "no code")[:100]
+        raise SignInError(f"the provider did not sign in ({error}): try again")
     return code
 
 
@@ -149,8 +149,8 @@ def local_path(path: str) -> str:
 
 def _callback(request: Request) -> str:
     oidc = floor_of(request).access.settings.oidc
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return ((oidc.page_url if oidc else "") or own).rstrip("/") + CALLBACK
+    page_address = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return ((oidc.page_url if oidc else "") or page_address).rstrip("/") + CALLBACK
 
 
 def _flow(request: Request) -> SignInFlow:

@@ -56,9 +56,9 @@ def test_a_grown_rate_is_raised_with_figures_and_resolved_after_its_return() -> 
 
 def test_so_many_of_the_last_pieces_raise_and_half_of_them_resolve() -> None:
     pattern = [True, False, True, False, True, *[False] * 9]
-    found = signals(CountChart(3, 10, is_bad), [piece(each) for each in pattern])
-    assert [(number, signal.is_raised) for number, signal in found] == [(4, True), (12, False)]
-    assert found[0][1].detail == "3 of the last 5 pieces"
+    seen = signals(CountChart(3, 10, is_bad), [piece(each) for each in pattern])
+    assert [(number, signal.is_raised) for number, signal in seen] == [(4, True), (12, False)]
+    assert seen[0][1].detail == "3 of the last 5 pieces"
 
 
 def test_bad_pieces_too_far_apart_raise_nothing() -> None:
@@ -131,16 +131,16 @@ def test_a_chart_that_is_opened_again_after_every_piece_says_the_same(chart: Cha
     draws = np.random.default_rng(5)
     values = [*draws.random(400), *(draws.random(100) / 4 + 0.75), *draws.random(300)]
     seen = [seen_of(entry(_mixed(number, value), number)) for number, value in enumerate(values)]
-    restarted, found = reopened(chart), []
+    restarted, raised = reopened(chart), []
     for number, each in enumerate(seen):
         restarted = reopened(restarted)
         if (signal := restarted.step(each)) is not None:
-            found.append((number, signal))
-    assert found == signals(chart, seen)
-    assert found
+            raised.append((number, signal))
+    assert raised == signals(chart, seen)
+    assert raised
 
 
 def _mixed(number: int, value: float):
-    made = scored(number, value)
-    made.decision = FAIL if value > 0.9 else PASS
-    return made
+    verdict = scored(number, value)
+    verdict.decision = FAIL if value > 0.9 else PASS
+    return verdict

@@ -50,13 +50,13 @@ class Follower:
 
     def all_alerts(self) -> list[Alert]:
         """Oldest first."""
-        found = [*self.desk.overview().alerts, *self.desk.resolved(200)]
-        return sorted(found, key=lambda alert: (alert.raised_ns, alert.place))
+        alerts = [*self.desk.overview().alerts, *self.desk.resolved(200)]
+        return sorted(alerts, key=lambda alert: (alert.raised_ns, alert.place))
 
 
 def batches(verdicts: Sequence[Verdict], size: int = 7) -> list[list[Entry]]:
-    made = entries(verdicts)
-    return [made[start : start + size] for start in range(0, len(made), size)]
+    numbered = entries(verdicts)
+    return [numbered[start : start + size] for start in range(0, len(numbered), size)]
 
 
 def outbox(database: Database) -> list[tuple[str, str]]:
@@ -70,10 +70,10 @@ def shift(seed: int = 1) -> list[Verdict]:
     draws = random.Random(seed)
     shares = [(0.01, 250), (0.4, 60), (0.01, 300)]
     decisions = [FAIL if draws.random() < share else PASS for share, count in shares for _ in range(count)]
-    made = [verdict(number, decision) for number, decision in enumerate(decisions)]
+    verdicts = [verdict(number, decision) for number, decision in enumerate(decisions)]
     silent = [Modality(name="mic", state=ModalityState.MODALITY_STATE_STALE)]
-    made += [verdict(len(made) + number, sensors=silent) for number in range(5)]
-    return made + [verdict(len(made) + number) for number in range(20)]
+    verdicts += [verdict(len(verdicts) + number, sensors=silent) for number in range(5)]
+    return verdicts + [verdict(len(verdicts) + number) for number in range(20)]
 
 
 def test_alerts_are_raised_and_resolved_with_their_history(database: Database) -> None:
@@ -165,21 +165,21 @@ def stuck(number: int) -> Verdict:
 
 
 def late(number: int) -> Verdict:
-    made = verdict(number)
-    made.deadline_missed = True
-    return made
+    message = verdict(number)
+    message.deadline_missed = True
+    return message
 
 
 def waiting(number: int) -> Verdict:
-    made = verdict(number)
-    made.arrival_ns -= 11 * 10**9
-    return made
+    message = verdict(number)
+    message.arrival_ns -= 11 * 10**9
+    return message
 
 
 def faulty(number: int) -> Verdict:
-    made = verdict(number)
-    made.reason = DecisionReason.DECISION_REASON_ENGINE
-    return made
+    message = verdict(number)
+    message.reason = DecisionReason.DECISION_REASON_ENGINE
+    return message
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_charts_are_bounded(sqlite: Database, caplog: pytest.LogCaptureFixture) 
 
 def test_what_a_score_chart_learnt_survives_a_restart(database: Database) -> None:
     follower, draws = Follower(database, WORN), random.Random(3)
-    made = [scored(number, draws.random()) for number in range(150)]
-    made += [scored(150 + number, 0.8 + draws.random() / 5) for number in range(40)]
-    for batch in batches(made, 10):
+    verdicts = [scored(number, draws.random()) for number in range(150)]
+    verdicts += [scored(150 + number, 0.8 + draws.random() / 5) for number in range(40)]
+    for batch in batches(verdicts, 10):
         follower.take(batch)
         follower.restart()
     assert [alert.place.condition for alert in follower.all_alerts()] == ["cup/worn"]

@@ -55,16 +55,16 @@ class Subscriber:
         assert self.subscribed.wait(20)
 
     def bodies(self, ending: str) -> list[dict[str, str]]:
-        found = [message for message in list(self.messages) if message.topic.endswith(ending)]
-        return [json.loads(message.payload) for message in found]
+        messages = [message for message in list(self.messages) if message.topic.endswith(ending)]
+        return [json.loads(message.payload) for message in messages]
 
     def alerts(self) -> list[dict[str, str]]:
         """Events and states: a subscriber that lost its session at the broker learns the states when it comes back."""
         return [json.loads(message.payload) for message in list(self.messages) if "/online" not in message.topic]
 
     def last(self, topic: str) -> str | None:
-        found = [message.payload.decode() for message in list(self.messages) if message.topic == topic]
-        return found[-1] if found else None
+        payloads = [message.payload.decode() for message in list(self.messages) if message.topic == topic]
+        return payloads[-1] if payloads else None
 
     def close(self) -> None:
         self._client.disconnect()

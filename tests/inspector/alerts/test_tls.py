@@ -22,11 +22,11 @@ PARCEL = Parcel(1, "key", 7, '{"line": "a", "station": "s", "condition": "c", "p
 
 @pytest.fixture
 def authority(tmp_path: Path) -> trustme.CA:
-    made = trustme.CA()
-    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     other = trustme.CA()
     other.cert_pem.write_to_path(tmp_path / "other.pem")
-    return made
+    return ca
 
 
 def test_a_webhook_over_tls_trusts_the_authority_that_is_named(tmp_path: Path, authority: trustme.CA) -> None:

@@ -1,4 +1,4 @@
-"""What no verdict tells of: silences that end, a failing archive, refusing workers, alerts that cannot be stored."""
+"""Conditions that no verdict shows: ended silences, a failing archive, refusing workers, unstored alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ FINDING = Finding(Place("refused-engine", "a", "", "worker-1 cup"), "act_now", "
 
 @dataclass
 class Told:
-    """A probe that finds what it is told."""
+    """A probe that finds prepared faults."""
 
     condition: str = "refused-engine"
     findings: Sequence[Finding] | None = ()

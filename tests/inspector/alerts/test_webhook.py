@@ -82,10 +82,10 @@ def test_an_event_that_is_refused_for_good_holds_up_no_other(
 ) -> None:
     receiver.answers = [400]
     deliveries = Deliveries(sqlite, WebhookSettings("hook", receiver.url))
-    refused, taken = deliveries.raised(1), deliveries.raised(2)
+    refused, accepted = deliveries.raised(1), deliveries.raised(2)
     with deliveries.running():
         eventually(lambda: deliveries.num_undelivered() == 0)
-    assert [each["key"] for each in receiver.bodies] == [taken.key]
+    assert [each["key"] for each in receiver.bodies] == [accepted.key]
     assert f"refuses event 1 of alert {refused.key}" in caplog.text
 
 

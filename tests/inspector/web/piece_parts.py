@@ -41,17 +41,17 @@ HOSTILE = (
 @dataclass
 class Pages:
     app: Starlette
-    made: FilledArchive
+    archive: FilledArchive
     log: EmbeddedLog
     store: FolderStore
 
 
 @contextmanager
-def pages(folder: Path, names: Names | None = None, role: Role | None = None) -> Iterator[Pages]:
+def open_pages(folder: Path, names: Names | None = None, role: Role | None = None) -> Iterator[Pages]:
     """`role` is what everybody is who opens a page; without it everybody is the local engineer."""
     log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
     database = Database(f"sqlite:///{folder / 'archive.sqlite'}")
-    made = FilledArchive(database, names)
+    filled = FilledArchive(database, names)
     desk = FeedbackDesk(log, "inspection", ("line-1",))
     archive, store = Archive(database), FolderStore(folder / "recordings", 0)
     floor = replace(
@@ -65,7 +65,7 @@ def pages(folder: Path, names: Names | None = None, role: Role | None = None) ->
         settings = AccessSettings(allow_anonymous=True, anonymous_role=role)
         floor = replace(floor, access=replace(page_access(settings, "127.0.0.1:0"), only_local_hosts=False))
     try:
-        yield Pages(create_app(floor), made, log, store)
+        yield Pages(create_app(floor), filled, log, store)
     finally:
         desk.close()
         database.close()

@@ -28,7 +28,7 @@ START_NS = 1_790_000_000 * NS
 HOSTILE = '"><img src=x onerror=alert(1)>'
 
 
-class Made:
+class AlertPages:
     """An app with a desk, and alerts raised at will."""
 
     def __init__(self, folder: Path) -> None:
@@ -54,9 +54,9 @@ class Made:
 
     def token(self) -> dict[str, str]:
         """Proves that a post comes from our own page."""
-        found = re.search(r'name="form-token" content="([^"]*)"', self.client.get("/alerts").text)
-        assert found
-        return {"x-form-token": found[1], "origin": "http://testserver"}
+        field = re.search(r'name="form-token" content="([^"]*)"', self.client.get("/alerts").text)
+        assert field
+        return {"x-form-token": field[1], "origin": "http://testserver"}
 
     def close(self) -> None:
         self.client.close()
@@ -65,24 +65,24 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Made]:
-    with closing(Made(tmp_path)) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[AlertPages]:
+    with closing(AlertPages(tmp_path)) as pages:
+        yield pages
 
 
-def test_a_quiet_floor_says_so(made: Made) -> None:
-    text = made.client.get("/alerts").text
+def test_a_quiet_floor_says_so(pages: AlertPages) -> None:
+    text = pages.client.get("/alerts").text
     assert "No alert is open." in text
     assert "No alert was resolved yet." in text
 
 
-def test_open_alerts_come_first_with_level_place_and_state(made: Made) -> None:
-    first, second = made.raised(), made.raised(level="look_later")
-    made.desk.acknowledge(first.key, "Ann", "looking")
-    made.desk.silence(second.key, 3600, "Bob", "known")
-    gone = made.raised("drill")
-    made.resolved(gone)
-    text = made.client.get("/alerts").text
+def test_open_alerts_come_first_with_level_place_and_state(pages: AlertPages) -> None:
+    first, second = pages.raised(), pages.raised(level="look_later")
+    pages.desk.acknowledge(first.key, "Ann", "looking")
+    pages.desk.silence(second.key, 3600, "Bob", "known")
+    gone = pages.raised("drill")
+    pages.resolved(gone)
+    text = pages.client.get("/alerts").text
     opened, ended = text.split("<h2>Resolved</h2>")
     assert opened.index(second.key) < opened.index(first.key)
     assert "act now" in opened
@@ -94,29 +94,29 @@ def test_open_alerts_come_first_with_level_place_and_state(made: Made) -> None:
     assert "6 events wait for delivery to <bdi>hook</bdi>" in text
 
 
-def test_an_alert_has_its_history_and_leads_to_its_pieces(made: Made) -> None:
-    alert = made.raised()
-    made.desk.acknowledge(alert.key, "Ann", "looking")
-    made.resolved(alert)
-    text = made.client.get(f"/alerts/{alert.key}").text
+def test_an_alert_has_its_history_and_leads_to_its_pieces(pages: AlertPages) -> None:
+    alert = pages.raised()
+    pages.desk.acknowledge(alert.key, "Ann", "looking")
+    pages.resolved(alert)
+    text = pages.client.get(f"/alerts/{alert.key}").text
     assert re.findall(r"<td>(raised|acknowledged|resolved)</td>", text) == ["raised", "acknowledged", "resolved"]
     assert "back to 2 %" in text
     assert f"/pieces?line=line-1&amp;station={alert.place.station}&amp;since=2026-09-21T" in text
     assert '<form class="panel stack" id="acknowledge">' not in text, "there is nothing left to acknowledge"
 
 
-def test_acknowledging_and_silencing_are_of_the_one_who_is_signed_in(made: Made) -> None:
-    alert, token = made.raised(), made.token()
-    answer = made.client.post(f"/alerts/{alert.key}/acknowledge", json={"note": "looking", "by": "Eve"}, headers=token)
+def test_acknowledging_and_silencing_are_of_the_one_who_is_signed_in(pages: AlertPages) -> None:
+    alert, token = pages.raised(), pages.token()
+    answer = pages.client.post(f"/alerts/{alert.key}/acknowledge", json={"note": "looking", "by": "Eve"}, headers=token)
     assert answer.json() == {"state": "acknowledged"}
-    answer = made.client.post(f"/alerts/{alert.key}/silence", json={"note": "known", "minutes": 60}, headers=token)
+    answer = pages.client.post(f"/alerts/{alert.key}/silence", json={"note": "known", "minutes": 60}, headers=token)
     assert answer.status_code == 200
-    kept = made.desk.alert(alert.key)
+    kept = pages.desk.alert(alert.key)
     assert (kept.acknowledged_by, kept.note) == ("local", "looking")
     assert kept.silence is not None
     assert kept.silence.by == "local"
-    assert made.client.post(f"/alerts/{alert.key}/silence/end", json={}, headers=token).status_code == 200
-    assert made.desk.alert(alert.key).silence is None
+    assert pages.client.post(f"/alerts/{alert.key}/silence/end", json={}, headers=token).status_code == 200
+    assert pages.desk.alert(alert.key).silence is None
 
 
 @pytest.mark.parametrize(
@@ -132,66 +132,66 @@ def test_acknowledging_and_silencing_are_of_the_one_who_is_signed_in(made: Made)
         ("silence/end", {}, 409),
     ],
 )
-def test_what_cannot_be_done_is_said(made: Made, path: str, body: object, status: int) -> None:
-    alert = made.raised()
-    answer = made.client.post(f"/alerts/{alert.key}/{path}", json=body, headers=made.token())
+def test_what_cannot_be_done_is_said(pages: AlertPages, path: str, body: object, status: int) -> None:
+    alert = pages.raised()
+    answer = pages.client.post(f"/alerts/{alert.key}/{path}", json=body, headers=pages.token())
     assert answer.status_code == status
 
 
-def test_a_resolved_alert_cannot_be_acknowledged(made: Made) -> None:
-    alert = made.raised()
-    made.resolved(alert)
-    assert made.client.post(f"/alerts/{alert.key}/acknowledge", json={}, headers=made.token()).status_code == 409
+def test_a_resolved_alert_cannot_be_acknowledged(pages: AlertPages) -> None:
+    alert = pages.raised()
+    pages.resolved(alert)
+    assert pages.client.post(f"/alerts/{alert.key}/acknowledge", json={}, headers=pages.token()).status_code == 409
 
 
-def test_a_post_from_elsewhere_changes_nothing(made: Made) -> None:
-    alert = made.raised()
-    answer = made.client.post(f"/alerts/{alert.key}/acknowledge", json={}, headers={"origin": "http://elsewhere"})
+def test_a_post_from_elsewhere_changes_nothing(pages: AlertPages) -> None:
+    alert = pages.raised()
+    answer = pages.client.post(f"/alerts/{alert.key}/acknowledge", json={}, headers={"origin": "http://elsewhere"})
     assert answer.status_code == 403
-    assert made.desk.alert(alert.key).acknowledged_by == ""
+    assert pages.desk.alert(alert.key).acknowledged_by == ""
 
 
-def test_an_alert_that_does_not_exist_is_not_found(made: Made) -> None:
-    assert made.client.get("/alerts/nothing").status_code == 404
-    assert made.client.post("/alerts/nothing/acknowledge", json={}, headers=made.token()).status_code == 409
+def test_an_alert_that_does_not_exist_is_not_found(pages: AlertPages) -> None:
+    assert pages.client.get("/alerts/nothing").status_code == 404
+    assert pages.client.post("/alerts/nothing/acknowledge", json={}, headers=pages.token()).status_code == 409
 
 
 @pytest.mark.parametrize("before", ["x", "1-2", "9" * 30 + "-" + "a" * 32, "-1-" + "a" * 32])
-def test_a_wrong_place_in_the_list_is_refused(made: Made, before: str) -> None:
-    assert made.client.get("/alerts", params={"before": before}).status_code == 400
+def test_a_wrong_place_in_the_list_is_refused(pages: AlertPages, before: str) -> None:
+    assert pages.client.get("/alerts", params={"before": before}).status_code == 400
 
 
-def test_the_history_pages_without_gap_or_repetition(made: Made) -> None:
+def test_the_history_pages_without_gap_or_repetition(pages: AlertPages) -> None:
     keys = []
     for _ in range(120):
-        alert = made.raised()
-        made.resolved(alert)
+        alert = pages.raised()
+        pages.resolved(alert)
         keys.append(alert.key)
     seen, address = [], "/alerts"
     while address:
-        text = made.client.get(address).text
+        text = pages.client.get(address).text
         seen += re.findall(r'<th scope="row"><a href="/alerts/([0-9a-f]{32})">', text)
         older = re.search(r'rel="next" href="([^"]*)"', text)
         address = older[1] if older else ""
     assert seen == keys[::-1]
 
 
-def test_hostile_names_are_shown_as_text(made: Made) -> None:
-    alert = made.raised(station=HOSTILE, title=HOSTILE)
-    made.desk.acknowledge(alert.key, HOSTILE, HOSTILE)
+def test_hostile_names_are_shown_as_text(pages: AlertPages) -> None:
+    alert = pages.raised(station=HOSTILE, title=HOSTILE)
+    pages.desk.acknowledge(alert.key, HOSTILE, HOSTILE)
     for address in ("/alerts", f"/alerts/{alert.key}"):
-        text = made.client.get(address).text
+        text = pages.client.get(address).text
         assert "<img" not in text
         assert "&lt;img" in text
 
 
-def test_the_news_count_open_alerts_and_name_the_most_urgent(made: Made) -> None:
-    later, now = made.raised(level="look_later"), made.raised(title="cracks")
-    news = news_of(made.desk.overview().alerts)
+def test_the_news_count_open_alerts_and_name_the_most_urgent(pages: AlertPages) -> None:
+    later, now = pages.raised(level="look_later"), pages.raised(title="cracks")
+    news = news_of(pages.desk.overview().alerts)
     assert (news["act_now"], news["look_later"], news["unanswered"]) == (1, 1, 2)
     assert news["newest"] == f"cracks, line-1/{now.place.station}"
-    made.desk.acknowledge(now.key, "Ann", "")
-    changed = news_of(made.desk.overview().alerts)
+    pages.desk.acknowledge(now.key, "Ann", "")
+    changed = news_of(pages.desk.overview().alerts)
     assert changed["mark"] != news["mark"]
     assert changed["newest"] == f"{later.title}, line-1/{later.place.station}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.inspector.web.piece_parts import HOSTILE, pages
+from tests.inspector.web.piece_parts import HOSTILE, open_pages
 from tests.inspector.web.test_pieces_browser import Site, served
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -17,7 +17,7 @@ AT_MS = 1_764_489_600_000
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with pages(tmp_path_factory.mktemp("pages")) as made, served(made) as site:
+    with open_pages(tmp_path_factory.mktemp("pages")) as pages, served(pages) as site:
         yield site
 
 
@@ -48,22 +48,22 @@ def test_an_axis_has_round_figures_up_to_the_highest(module_page: Page, high: fl
 
 @pytest.mark.parametrize("high", [0.013, 1.01, 99, 12_345, 1e12])
 def test_an_axis_reaches_its_highest_figure_in_few_steps(module_page: Page, high: float) -> None:
-    found = call(module_page, "scale", "ticks", high)
+    ticks = call(module_page, "scale", "ticks", high)
 
-    assert isinstance(found, list)
-    assert found[-1] >= high
-    assert 3 <= len(found) <= 6
+    assert isinstance(ticks, list)
+    assert ticks[-1] >= high
+    assert 3 <= len(ticks) <= 6
 
 
 @pytest.mark.parametrize(("span_ms", "count"), [(MINUTE_MS, 6), (8 * HOUR_MS, 5), (30 * DAY_MS, 6), (366 * DAY_MS, 4)])
 def test_moments_of_an_axis_are_round_here_and_few(module_page: Page, span_ms: int, count: int) -> None:
-    found = call(module_page, "scale", "timeTicks", AT_MS, AT_MS + span_ms, count)
+    ticks = call(module_page, "scale", "timeTicks", AT_MS, AT_MS + span_ms, count)
 
-    assert isinstance(found, list)
-    assert 1 <= len(found) <= count + 1
-    assert all(AT_MS <= at <= AT_MS + span_ms for at in found)
+    assert isinstance(ticks, list)
+    assert 1 <= len(ticks) <= count + 1
+    assert all(AT_MS <= at <= AT_MS + span_ms for at in ticks)
     if span_ms > MINUTE_MS:
-        assert all((at + 5.5 * HOUR_MS) % HOUR_MS == 0 for at in found)
+        assert all((at + 5.5 * HOUR_MS) % HOUR_MS == 0 for at in ticks)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_chart_is_drawn_again_with_newer_figures_and_keeps_its_opened_table(pa
     figures = [trend([1, 2]), trend([1, 2, 3])]
     answers = iter([{"charts": [{"kind": "trend", "is_empty": False, **each}], "newest_ms": None, "num_waiting": 7000}
                     for each in figures])  # fmt: skip
-    with pages(tmp_path) as made, served(made) as site:
+    with open_pages(tmp_path) as pages, served(pages) as site:
         page.clock.install()
         page.route("**/charts/yield.json*", lambda route: route.fulfill(body=json.dumps(next(answers)),
                                                                         content_type="application/json"))  # fmt: skip

@@ -13,7 +13,7 @@ from inspector.web.chart_range import MAX_STEPS, SPANS, read_range, steps
 from inspector.web.pages.charts import TITLES
 from protos.inspection.v1.verdict_pb2 import Decision, ModalityState
 from tests.inspector.web.filled_archive import NS, START_NS, verdict_of
-from tests.inspector.web.piece_parts import HOSTILE, Pages, pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 from tests.inspector.web.test_pieces import ids
 
 RANGE = "since=2025-11-30T08:00:00Z&until=2025-11-30T08:10:00Z"
@@ -21,14 +21,14 @@ NUM_PIECES = 600
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Pages]:
-    with pages(tmp_path) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[Pages]:
+    with open_pages(tmp_path) as pages:
+        yield pages
 
 
 @pytest.fixture
-def client(made: Pages) -> Iterator[TestClient]:
-    with TestClient(made.app) as client:
+def client(pages: Pages) -> Iterator[TestClient]:
+    with TestClient(pages.app) as client:
         yield client
 
 
@@ -36,8 +36,8 @@ def spec_of(client: TestClient, name: str, query: str = RANGE) -> dict:
     return client.get(f"/charts/{name}.json?{query}").json()["charts"][0]
 
 
-def test_yield_counts_what_passed_in_each_step(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_yield_counts_what_passed_in_each_step(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     spec = spec_of(client, "yield")
     values = [point["value"] for point in spec["series"][0]["points"]]
@@ -47,8 +47,8 @@ def test_yield_counts_what_passed_in_each_step(made: Pages, client: TestClient) 
     assert "of 600 pieces passed at once" in spec["summary"]
 
 
-def test_the_defect_rate_has_limits_around_its_mean(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_the_defect_rate_has_limits_around_its_mean(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     spec = spec_of(client, "defects")
 
@@ -57,13 +57,13 @@ def test_the_defect_rate_has_limits_around_its_mean(made: Pages, client: TestCli
     assert not any(point["flagged"] for point in spec["series"][0]["points"])
 
 
-def test_a_burst_of_defects_is_flagged_and_said_in_words(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES * 4)
+def test_a_burst_of_defects_is_flagged_and_said_in_words(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES * 4)
     for number in range(60):
         verdict = verdict_of(7)
         verdict.inspection.piece_id = f"burst-{number}"
         verdict.entry_ns = START_NS + 250 * NS
-        made.made.put(verdict)
+        pages.archive.put(verdict)
 
     spec = spec_of(client, "defects")
     flagged = [point for point in spec["series"][0]["points"] if point["flagged"]]
@@ -73,8 +73,8 @@ def test_a_burst_of_defects_is_flagged_and_said_in_words(made: Pages, client: Te
     assert "One point is outside the control limits" in spec["summary"]
 
 
-def test_a_point_opens_exactly_the_pieces_that_it_counts(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_a_point_opens_exactly_the_pieces_that_it_counts(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
     point = spec_of(client, "defects")["series"][0]["points"][1]
     num_failed = int(point["text"].split(", ")[1].split(" of ")[0])
 
@@ -84,8 +84,8 @@ def test_a_point_opens_exactly_the_pieces_that_it_counts(made: Pages, client: Te
     assert len(ids(text)) == num_failed
 
 
-def test_classes_are_ordered_by_count_and_add_up(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_classes_are_ordered_by_count_and_add_up(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     bars = spec_of(client, "classes")["bars"]
 
@@ -94,12 +94,12 @@ def test_classes_are_ordered_by_count_and_add_up(made: Pages, client: TestClient
     assert len(ids(client.get(bars[0]["href"]).text)) == min(bars[0]["count"], 50)
 
 
-def test_more_classes_than_bars_are_said(made: Pages, client: TestClient) -> None:
+def test_more_classes_than_bars_are_said(pages: Pages, client: TestClient) -> None:
     for number in range(15):
         verdict = verdict_of(7)
         verdict.classes[0].name = f"class-{number}"
         verdict.classes[0].probability = 1
-        made.made.put(verdict)
+        pages.archive.put(verdict)
 
     spec = spec_of(client, "classes")
 
@@ -107,8 +107,8 @@ def test_more_classes_than_bars_are_said(made: Pages, client: TestClient) -> Non
     assert "5 of rarer classes are not drawn" in spec["summary"]
 
 
-def test_scores_are_counted_in_bins_and_the_limits_are_named(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_scores_are_counted_in_bins_and_the_limits_are_named(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     spec = spec_of(client, "scores")
 
@@ -116,25 +116,25 @@ def test_scores_are_counted_in_bins_and_the_limits_are_named(made: Pages, client
     assert [mark["at"] for mark in spec["marks"]] == [0.3, 0.7]
 
 
-def test_a_score_of_one_is_in_the_last_bin(made: Pages, client: TestClient) -> None:
+def test_a_score_of_one_is_in_the_last_bin(pages: Pages, client: TestClient) -> None:
     verdict = verdict_of(7)
     verdict.defect_score = 1
-    made.made.put(verdict)
+    pages.archive.put(verdict)
 
     assert spec_of(client, "scores")["bins"][-1]["count"] == 1
 
 
-def test_limits_that_changed_are_said(made: Pages, client: TestClient) -> None:
-    made.made.fill(20)
+def test_limits_that_changed_are_said(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(20)
     verdict = verdict_of(7)
     verdict.fail_above = 0.8
-    made.made.put(verdict)
+    pages.archive.put(verdict)
 
     assert "The limits changed" in spec_of(client, "scores")["summary"]
 
 
-def test_latency_has_the_middle_and_the_slow_ones(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_latency_has_the_middle_and_the_slow_ones(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     spec = spec_of(client, "latency")
     second = {series["name"]: series["points"][1]["value"] for series in spec["series"]}
@@ -144,8 +144,8 @@ def test_latency_has_the_middle_and_the_slow_ones(made: Pages, client: TestClien
     assert "sample" not in spec["summary"]
 
 
-def test_latency_of_many_pieces_is_read_from_a_sample(made: Pages, client: TestClient) -> None:
-    made.made.fill(20_500)
+def test_latency_of_many_pieces_is_read_from_a_sample(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(20_500)
 
     spec = spec_of(client, "latency", "since=2025-11-30T08:00:00Z&until=2025-11-30T09:00:00Z")
 
@@ -153,8 +153,8 @@ def test_latency_of_many_pieces_is_read_from_a_sample(made: Pages, client: TestC
     assert spec["series"][0]["points"][0]["value"] == pytest.approx(88, abs=3)
 
 
-def test_sensors_show_the_worst_first_and_those_that_were_always_there(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_sensors_show_the_worst_first_and_those_that_were_always_there(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     charts = client.get(f"/charts/sensors.json?{RANGE}").json()["charts"]
     names = [chart["title"] for chart in charts]
@@ -165,16 +165,16 @@ def test_sensors_show_the_worst_first_and_those_that_were_always_there(made: Pag
     assert all(sum(row["shares"]) == pytest.approx(1) for chart in charts for row in chart["rows"])
 
 
-def test_a_chart_is_about_the_station_that_its_address_names(made: Pages, client: TestClient) -> None:
-    made.made.fill(NUM_PIECES)
+def test_a_chart_is_about_the_station_that_its_address_names(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(NUM_PIECES)
 
     assert "of 300 pieces" in spec_of(client, "yield", f"{RANGE}&station=press")["summary"]
     assert "station=press" in spec_of(client, "yield", f"{RANGE}&station=press")["series"][0]["points"][0]["href"]
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_no_pieces_in_this_time_says_where_the_last_ones_are(made: Pages, client: TestClient, name: str) -> None:
-    made.made.fill(20)
+def test_no_pieces_in_this_time_says_where_the_last_ones_are(pages: Pages, client: TestClient, name: str) -> None:
+    pages.archive.fill(20)
 
     answer = client.get(f"/charts/{name}.json?since=2024-01-01T00:00Z&until=2024-01-01T08:00Z").json()
 
@@ -230,13 +230,13 @@ def test_the_last_hours_end_now(name: str) -> None:
     assert chart.stretch.until_ns - chart.stretch.since_ns >= SPANS[name] * NS * 0.9
 
 
-def test_hostile_names_of_sensors_and_classes_stay_text(made: Pages, client: TestClient) -> None:
+def test_hostile_names_of_sensors_and_classes_stay_text(pages: Pages, client: TestClient) -> None:
     for name in HOSTILE:
         verdict = verdict_of(7)
         verdict.classes[0].name, verdict.modalities[1].name = name, name
         verdict.modalities[1].state = ModalityState.MODALITY_STATE_STALE
         verdict.decision = Decision.DECISION_FAIL
-        made.made.put(verdict)
+        pages.archive.put(verdict)
 
     for chart in TITLES:
         answer = client.get(f"/charts/{chart}.json?{RANGE}")
@@ -244,8 +244,8 @@ def test_hostile_names_of_sensors_and_classes_stay_text(made: Pages, client: Tes
         assert answer.headers["content-type"] == "application/json"
 
 
-def test_an_archive_that_is_away_is_said_by_each_chart(made: Pages, client: TestClient, tmp_path: Path) -> None:
-    made.made.database.close()
+def test_an_archive_that_is_away_is_said_by_each_chart(pages: Pages, client: TestClient, tmp_path: Path) -> None:
+    pages.archive.database.close()
     (tmp_path / "archive.sqlite").unlink()
     (tmp_path / "archive.sqlite").mkdir()
 

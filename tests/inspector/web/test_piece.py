@@ -20,7 +20,7 @@ from inspector.archive.find import Archive
 from inspector.archive.schema import ID_CONFLICTS
 from inspector.archive.tables_log import FEEDBACK
 from inspector.archive.tables_recordings import PIECE_RECORDINGS, RECORDING_OBJECTS
-from inspector.web.feedback import MAX_WAITING, FeedbackDesk, FeedbackError, Found
+from inspector.web.feedback import MAX_WAITING, FeedbackDesk, FeedbackError, PieceFinding
 from inspector.web.kept_recordings import MAX_AT_ONCE, BusyError, KeptRecordings
 from inspector.web.piece_links import piece_path
 from protos.inspection.v1.records_pb2 import Feedback, Label
@@ -30,7 +30,7 @@ from streams.observation import InspectionId, Observation
 from streams.records import TopicPartition
 from tests.inspector.web.filled_archive import verdict_of
 from tests.inspector.web.parts import OnePiece
-from tests.inspector.web.piece_parts import HOSTILE, Pages, pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 from tests.waiting import until
 
 PIECE = "/pieces/line-1/drill/piece-0000007/0"
@@ -38,14 +38,14 @@ FOUND = {"label": "nok", "defects": ["crack", " "], "note": "at the edge"}
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Pages]:
-    with pages(tmp_path) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[Pages]:
+    with open_pages(tmp_path) as pages:
+        yield pages
 
 
 @pytest.fixture
-def client(made: Pages) -> Iterator[TestClient]:
-    with TestClient(made.app) as client:
+def client(pages: Pages) -> Iterator[TestClient]:
+    with TestClient(pages.app) as client:
         yield client
 
 
@@ -63,13 +63,13 @@ def detailed() -> Verdict:
 
 
 def card_of(text: str) -> dict:
-    found = re.search(r'<script type="application/json" id="card">(.*?)</script>', text, re.DOTALL)
-    assert found
-    return json.loads(found[1])
+    script = re.search(r'<script type="application/json" id="card">(.*?)</script>', text, re.DOTALL)
+    assert script
+    return json.loads(script[1])
 
 
-def test_the_page_of_a_piece_says_where_the_verdict_comes_from(made: Pages, client: TestClient) -> None:
-    made.made.put(detailed())
+def test_the_page_of_a_piece_says_where_the_verdict_comes_from(pages: Pages, client: TestClient) -> None:
+    pages.archive.put(detailed())
 
     text = client.get(PIECE).text
 
@@ -79,8 +79,8 @@ def test_the_page_of_a_piece_says_where_the_verdict_comes_from(made: Pages, clie
         assert words in text, words
 
 
-def test_the_scripts_of_the_page_get_the_card_that_the_line_page_gets(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_the_scripts_of_the_page_get_the_card_that_the_line_page_gets(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     card = card_of(client.get(PIECE).text)
 
@@ -91,14 +91,14 @@ def test_the_scripts_of_the_page_get_the_card_that_the_line_page_gets(made: Page
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_the_page_of_a_hostile_name_shows_it_as_text(made: Pages, client: TestClient, name: str) -> None:
+def test_the_page_of_a_hostile_name_shows_it_as_text(pages: Pages, client: TestClient, name: str) -> None:
     verdict = detailed()
     for holder, field in ((verdict.inspection, "piece_id"), (verdict, "product"), (verdict, "lot"), (verdict, "recipe"),
                           (verdict, "bundle"), (verdict, "engine"), (verdict, "route"), (verdict.modalities[0], "name"),
                           (verdict.modalities[1], "detail"), (verdict.experts[0], "expert"),
                           (verdict.classes[0], "name")):  # fmt: skip
         setattr(holder, field, name)
-    made.made.put(verdict)
+    pages.archive.put(verdict)
 
     answer = client.get(piece_path(InspectionId("line-1", "drill", name, 0)))
 
@@ -129,17 +129,17 @@ def test_a_pass_that_is_no_number_is_said(client: TestClient) -> None:
     assert client.get("/pieces/one?line=a&station=b&piece=c&pass=x").status_code == 400
 
 
-def test_other_verdicts_on_the_piece_are_linked(made: Pages, client: TestClient) -> None:
-    made.made.put(verdict_of(7))
+def test_other_verdicts_on_the_piece_are_linked(pages: Pages, client: TestClient) -> None:
+    pages.archive.put(verdict_of(7))
     again = verdict_of(7)
     again.inspection.station, again.inspection.pass_number = "paint", 2
-    made.made.put(again)
+    pages.archive.put(again)
 
     assert "/pieces/line-1/paint/piece-0000007/2" in client.get(PIECE).text
 
 
-def test_a_picture_and_a_sound_have_addresses_of_the_stored_verdict(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_a_picture_and_a_sound_have_addresses_of_the_stored_verdict(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     picture, sound = client.get(f"/kept/{key}/picture/0/0"), client.get(f"/kept/{key}/sound/1")
 
@@ -149,31 +149,31 @@ def test_a_picture_and_a_sound_have_addresses_of_the_stored_verdict(made: Pages,
     assert picture.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_heat_map_is_a_png(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_a_heat_map_is_a_png(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     assert client.get(f"/kept/{key}/heat/0").headers["content-type"] == "image/png"
     assert client.get(f"/kept/{key}/heat/1").status_code == 404
 
 
-def test_a_heat_map_that_is_no_png_is_not_sent(made: Pages, client: TestClient) -> None:
+def test_a_heat_map_that_is_no_png_is_not_sent(pages: Pages, client: TestClient) -> None:
     verdict = detailed()
     verdict.images[0].heat_map_png = b"<svg onload=alert(1)>"
-    key = made.made.put(verdict)
+    key = pages.archive.put(verdict)
 
     assert client.get(f"/kept/{key}/heat/0").status_code == 404
 
 
-def test_a_source_or_image_that_is_not_there_is_said(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_a_source_or_image_that_is_not_there_is_said(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     assert client.get(f"/kept/{key}/picture/9/0").status_code == 404
     assert client.get(f"/kept/{key}/picture/0/9").status_code == 410
     assert client.get("/kept/999/picture/0/0").status_code == 404
 
 
-def test_the_whole_verdict_is_downloaded_as_json(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_the_whole_verdict_is_downloaded_as_json(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     answer = client.get(f"/kept/{key}/verdict.json")
 
@@ -182,10 +182,10 @@ def test_the_whole_verdict_is_downloaded_as_json(made: Pages, client: TestClient
     assert "heat_map_png" not in answer.text
 
 
-def keep(made: Pages, key: int, content: bytes, *, source: str = "mic", form: str = "flac") -> None:
+def keep(pages: Pages, key: int, content: bytes, *, source: str = "mic", form: str = "flac") -> None:
     """Notes a recording as kept, with its file in the store."""
-    digest = made.store.put(content)
-    with made.made.database.write() as connection:
+    digest = pages.store.put(content)
+    with pages.archive.database.write() as connection:
         values = {"sha256": digest, "kind": form, "bytes": len(content), "stored_ns": 1}
         connection.execute(insert(RECORDING_OBJECTS).values(values))
         row = {"verdict_key": key, "source": source, "sequence": 0, "kind": "audio", "sha256": digest, "stored_ns": 1,
@@ -193,11 +193,11 @@ def keep(made: Pages, key: int, content: bytes, *, source: str = "mic", form: st
         connection.execute(insert(PIECE_RECORDINGS).values(row))
 
 
-def test_a_kept_recording_is_downloaded_bit_for_bit_under_a_harmless_name(made: Pages, client: TestClient) -> None:
+def test_a_kept_recording_is_downloaded_bit_for_bit_under_a_harmless_name(pages: Pages, client: TestClient) -> None:
     verdict = detailed()
     verdict.inspection.piece_id = '../"<b>.html'
-    key = made.made.put(verdict)
-    keep(made, key, b"fLaC-like bytes")
+    key = pages.archive.put(verdict)
+    keep(pages, key, b"fLaC-like bytes")
 
     answer = client.get(f"/kept/{key}/file/1/0")
 
@@ -207,8 +207,8 @@ def test_a_kept_recording_is_downloaded_bit_for_bit_under_a_harmless_name(made: 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_recording_that_was_not_kept_is_read_from_the_log(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
+def test_a_recording_that_was_not_kept_is_read_from_the_log(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
 
     answer = client.get(f"/kept/{key}/file/0/0")
 
@@ -216,9 +216,9 @@ def test_a_recording_that_was_not_kept_is_read_from_the_log(made: Pages, client:
     assert answer.content.startswith(b"\x89PNG")
 
 
-def test_a_damaged_file_of_the_store_is_not_sent(made: Pages, client: TestClient, tmp_path: Path) -> None:
-    key = made.made.put(detailed())
-    keep(made, key, b"whole")
+def test_a_damaged_file_of_the_store_is_not_sent(pages: Pages, client: TestClient, tmp_path: Path) -> None:
+    key = pages.archive.put(detailed())
+    keep(pages, key, b"whole")
     for file in (tmp_path / "recordings").rglob("*"):
         if file.is_file():
             file.chmod(0o600)
@@ -229,32 +229,32 @@ def test_a_damaged_file_of_the_store_is_not_sent(made: Pages, client: TestClient
     assert answer.content != b"other"
 
 
-def test_a_recording_of_an_unknown_form_is_not_sent(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
-    keep(made, key, b"<html>", form="html")
+def test_a_recording_of_an_unknown_form_is_not_sent(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
+    keep(pages, key, b"<html>", form="html")
 
     assert client.get(f"/kept/{key}/file/1/0").status_code == 410
 
 
-def test_kept_recordings_are_listed_with_their_size(made: Pages, client: TestClient) -> None:
-    key = made.made.put(detailed())
-    keep(made, key, b"x" * 2500)
+def test_kept_recordings_are_listed_with_their_size(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(detailed())
+    keep(pages, key, b"x" * 2500)
 
     assert "FLAC, 2.5 kB" in client.get(PIECE).text
 
 
-def stored_feedback(made: Pages) -> list[Feedback]:
+def stored_feedback(pages: Pages) -> list[Feedback]:
     topic = TopicPartition("inspection.line-1.feedback", 0)
-    with closing(made.log.reader()) as reader:
+    with closing(pages.log.reader()) as reader:
         back = reader.read(topic, range(10), max_bytes=10**6, timeout_s=30)
     return [Feedback.FromString(back.records[offset].value) for offset in sorted(back.records)]
 
 
-def test_a_finding_is_in_the_log_when_the_answer_comes(made: Pages, client: TestClient) -> None:
-    key = made.made.put(verdict_of(7))
+def test_a_finding_is_in_the_log_when_the_answer_comes(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(verdict_of(7))
 
     answer = client.post(f"/kept/{key}/feedback", json=FOUND | {"author": "somebody else"})
-    (stored,) = stored_feedback(made)
+    (stored,) = stored_feedback(pages)
 
     assert answer.status_code == 201
     assert (stored.label, list(stored.defects), stored.note) == (Label.LABEL_NOK, ["crack"], "at the edge")
@@ -263,12 +263,12 @@ def test_a_finding_is_in_the_log_when_the_answer_comes(made: Pages, client: Test
     assert answer.json()["author"] == "local"
 
 
-def test_a_good_piece_has_no_defects(made: Pages, client: TestClient) -> None:
-    key = made.made.put(verdict_of(7))
+def test_a_good_piece_has_no_defects(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(verdict_of(7))
 
     client.post(f"/kept/{key}/feedback", json={"label": "ok", "defects": ["crack"]})
 
-    assert list(stored_feedback(made)[0].defects) == []
+    assert list(stored_feedback(pages)[0].defects) == []
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_a_good_piece_has_no_defects(made: Pages, client: TestClient) -> None:
         json.dumps({"label": "nok", "defects": ["a\nb"]}).encode(),
     ],
 )
-def test_a_finding_that_cannot_be_stored_says_what_to_correct(made: Pages, client: TestClient, body: bytes) -> None:
-    key = made.made.put(verdict_of(7))
+def test_a_finding_that_cannot_be_stored_says_what_to_correct(pages: Pages, client: TestClient, body: bytes) -> None:
+    key = pages.archive.put(verdict_of(7))
 
     answer = client.post(f"/kept/{key}/feedback", content=body)
 
@@ -300,21 +300,21 @@ def test_a_finding_about_an_unknown_piece_is_refused(client: TestClient) -> None
     assert client.post("/kept/4711/feedback", json=FOUND).status_code == 404
 
 
-def test_a_finding_from_another_site_is_refused(made: Pages, client: TestClient) -> None:
-    key = made.made.put(verdict_of(7))
+def test_a_finding_from_another_site_is_refused(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(verdict_of(7))
 
     answer = client.post(f"/kept/{key}/feedback", json=FOUND, headers={"sec-fetch-site": "cross-site"})
 
     assert answer.status_code == 403
-    assert not stored_feedback(made)
+    assert not stored_feedback(pages)
 
 
-def test_what_was_found_stands_on_the_page(made: Pages, client: TestClient) -> None:
-    key = made.made.put(verdict_of(7))
+def test_what_was_found_stands_on_the_page(pages: Pages, client: TestClient) -> None:
+    key = pages.archive.put(verdict_of(7))
     row = {"topic_id": 1, "partition": 0, "offset": 0, "line": "line-1", "station": "drill",
            "piece_id": "piece-0000007", "pass_number": 0, "label": 2, "defects": '["crack"]', "author": "lee<b>",
            "note": "<script>alert(1)</script>", "given_ns": 10**18, "append_ns": 10**18}  # fmt: skip
-    with made.made.database.write() as connection:
+    with pages.archive.database.write() as connection:
         connection.execute(insert(FEEDBACK).values(row))
 
     text = client.get(PIECE).text
@@ -343,18 +343,18 @@ def test_findings_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 
     for _ in range(MAX_WAITING):
         with pytest.raises(FeedbackError, match="did not confirm"):
-            desk.give(inspection, Found("ok"), "lee")
+            desk.give(inspection, PieceFinding("ok"), "lee")
     with pytest.raises(FeedbackError, match="Many findings wait"):
-        desk.give(inspection, Found("ok"), "lee")
+        desk.give(inspection, PieceFinding("ok"), "lee")
 
     log.goes_on.set()
     desk.close()
 
 
-def test_a_missing_sensor_is_listed_without_a_link(made: Pages, client: TestClient) -> None:
+def test_a_missing_sensor_is_listed_without_a_link(pages: Pages, client: TestClient) -> None:
     verdict = detailed()
     verdict.modalities[1].state = ModalityState.MODALITY_STATE_MISSING
-    key = made.made.put(verdict)
+    key = pages.archive.put(verdict)
 
     text = client.get(PIECE).text
 
@@ -362,10 +362,10 @@ def test_a_missing_sensor_is_listed_without_a_link(made: Pages, client: TestClie
     assert f"/kept/{key}/file/1/0" not in text
 
 
-def test_a_piece_whose_id_was_read_twice_is_for_a_person(made: Pages, client: TestClient) -> None:
-    made.made.put(verdict_of(8))
+def test_a_piece_whose_id_was_read_twice_is_for_a_person(pages: Pages, client: TestClient) -> None:
+    pages.archive.put(verdict_of(8))
     row = {"line": "line-1", "station": "press", "piece_id": "piece-0000008", "pass_number": 0, "append_ns": 1}
-    with made.made.database.write() as connection:
+    with pages.archive.database.write() as connection:
         connection.execute(insert(ID_CONFLICTS).values(row))
 
     page, listed = client.get("/pieces/line-1/press/piece-0000008/0").text, client.get("/pieces").text
@@ -378,8 +378,8 @@ def test_a_piece_whose_id_was_read_twice_is_for_a_person(made: Pages, client: Te
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, False), (Role.OPERATOR, True)])
 def test_findings_and_downloads_need_an_operator(tmp_path: Path, role: Role, may: bool) -> None:
-    with pages(tmp_path, role=role) as made, TestClient(made.app) as client:
-        key = made.made.put(detailed())
+    with open_pages(tmp_path, role=role) as pages, TestClient(pages.app) as client:
+        key = pages.archive.put(detailed())
         text = client.get(PIECE).text
         download, finding = client.get(f"/kept/{key}/file/0/0"), client.post(f"/kept/{key}/feedback", json=FOUND)
 
@@ -387,7 +387,7 @@ def test_findings_and_downloads_need_an_operator(tmp_path: Path, role: Role, may
         assert (f"/kept/{key}/file/0/0" in text) is may
         assert download.status_code == (200 if may else 403)
         assert finding.status_code == (201 if may else 403)
-        assert len(stored_feedback(made)) == may
+        assert len(stored_feedback(pages)) == may
 
 
 class HangingInputs:
@@ -402,11 +402,11 @@ class HangingInputs:
         return OnePiece().observation(verdict)
 
 
-def test_recordings_that_are_read_at_once_are_bounded(made: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_that_are_read_at_once_are_bounded(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.web.kept_recordings.WAIT_S", 0.001)
     verdict, inputs = detailed(), HangingInputs()
-    key = made.made.put(verdict)
-    recordings = KeptRecordings(Archive(made.made.database), None, inputs)
+    key = pages.archive.put(verdict)
+    recordings = KeptRecordings(Archive(pages.archive.database), None, inputs)
     with ThreadPoolExecutor(MAX_AT_ONCE) as threads:
         reading = [threads.submit(recordings.file, key, verdict, "top", 0) for _ in range(MAX_AT_ONCE)]
         until(lambda: inputs.num_readers == MAX_AT_ONCE)

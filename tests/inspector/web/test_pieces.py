@@ -12,20 +12,20 @@ from starlette.testclient import TestClient
 from inspector.web.piece_links import piece_path
 from streams.observation import InspectionId
 from tests.inspector.web.filled_archive import verdict_of
-from tests.inspector.web.piece_parts import HOSTILE, Pages, pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 
 ROW = re.compile(r'<th scope="row"><a class="named" href="([^"]*)" title="([^"]*)"')
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Pages]:
-    with pages(tmp_path) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[Pages]:
+    with open_pages(tmp_path) as pages:
+        yield pages
 
 
 @pytest.fixture
-def client(made: Pages) -> Iterator[TestClient]:
-    with TestClient(made.app) as client:
+def client(pages: Pages) -> Iterator[TestClient]:
+    with TestClient(pages.app) as client:
         yield client
 
 
@@ -40,14 +40,14 @@ def test_an_empty_archive_says_that_pieces_will_appear(client: TestClient) -> No
     assert "No piece was stored yet" in answer.text
 
 
-def test_the_newest_piece_comes_first(made: Pages, client: TestClient) -> None:
-    made.made.fill(120)
+def test_the_newest_piece_comes_first(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(120)
 
     assert ids(client.get("/pieces").text)[:2] == ["piece-0000119", "piece-0000118"]
 
 
-def test_older_pages_follow_without_gap_and_without_repetition(made: Pages, client: TestClient) -> None:
-    made.made.fill(120)
+def test_older_pages_follow_without_gap_and_without_repetition(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(120)
     seen, address = [], "/pieces"
     while address:
         text = client.get(address).text
@@ -74,16 +74,16 @@ def test_older_pages_follow_without_gap_and_without_repetition(made: Pages, clie
         ({"since": "2025-11-30T08:00:01Z", "until": "2025-11-30T08:00:01.2Z"}, [13, 14]),
     ],
 )
-def test_an_address_holds_the_filter(made: Pages, client: TestClient, query: dict[str, str], expected: list[int]):
-    made.made.fill(50)
+def test_an_address_holds_the_filter(pages: Pages, client: TestClient, query: dict[str, str], expected: list[int]):
+    pages.archive.fill(50)
 
     answer = client.get("/pieces", params=query)
 
     assert ids(answer.text) == [f"piece-{number:07d}" for number in reversed(expected)]
 
 
-def test_a_filter_stays_on_the_next_page(made: Pages, client: TestClient) -> None:
-    made.made.fill(120)
+def test_a_filter_stays_on_the_next_page(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(120)
 
     text = client.get("/pieces?station=press&score_to=0.5").text
     older = re.search(r'rel="next" href="([^"]*)"', text)
@@ -115,23 +115,23 @@ def test_a_filter_that_cannot_be_read_says_what_to_write(client: TestClient, que
     assert words in answer.text
 
 
-def test_no_fitting_piece_says_what_to_try(made: Pages, client: TestClient) -> None:
-    made.made.fill(10)
+def test_no_fitting_piece_says_what_to_try(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(10)
 
     assert "try a longer time or fewer conditions" in client.get("/pieces?lot=none").text
 
 
-def test_new_pieces_are_counted_by_the_same_filter(made: Pages, client: TestClient) -> None:
-    made.made.fill(50)
-    made.made.fill(30)
+def test_new_pieces_are_counted_by_the_same_filter(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(50)
+    pages.archive.fill(30)
 
     assert client.get("/pieces/new?after=50").json() == {"count": 30, "at_most": 100}
     assert client.get("/pieces/new?after=50&decision=fail").json()["count"] == 1
     assert client.get("/pieces/new?after=80").json()["count"] == 0
 
 
-def test_more_new_pieces_than_the_bound_are_counted_up_to_it(made: Pages, client: TestClient) -> None:
-    made.made.fill(150)
+def test_more_new_pieces_than_the_bound_are_counted_up_to_it(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(150)
 
     assert client.get("/pieces/new?after=1").json() == {"count": 101, "at_most": 100}
 
@@ -140,8 +140,8 @@ def test_new_pieces_without_a_place_to_count_from_are_refused(client: TestClient
     assert client.get("/pieces/new?after=one").status_code == 400
 
 
-def test_the_search_opens_the_one_piece_of_that_name(made: Pages, client: TestClient) -> None:
-    made.made.fill(50)
+def test_the_search_opens_the_one_piece_of_that_name(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(50)
 
     answer = client.get("/pieces/search?q=piece-0000012", follow_redirects=False)
 
@@ -149,23 +149,23 @@ def test_the_search_opens_the_one_piece_of_that_name(made: Pages, client: TestCl
     assert answer.headers["location"] == "/pieces/line-1/press/piece-0000012/0"
 
 
-def test_the_search_lists_several_passes_of_a_piece(made: Pages, client: TestClient) -> None:
+def test_the_search_lists_several_passes_of_a_piece(pages: Pages, client: TestClient) -> None:
     for pass_number in range(2):
         verdict = verdict_of(pass_number)
         verdict.inspection.piece_id, verdict.inspection.pass_number = "again", pass_number
-        made.made.put(verdict)
+        pages.archive.put(verdict)
 
     assert client.get("/pieces/search?q=again", follow_redirects=False).headers["location"] == "/pieces?piece=again"
 
 
-def test_the_search_finds_a_lot(made: Pages, client: TestClient) -> None:
-    made.made.fill(50)
+def test_the_search_finds_a_lot(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(50)
 
     assert client.get("/pieces/search?q=lot-0", follow_redirects=False).headers["location"] == "/pieces?lot=lot-0"
 
 
-def test_a_search_without_result_says_what_to_try(made: Pages, client: TestClient) -> None:
-    made.made.fill(5)
+def test_a_search_without_result_says_what_to_try(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(5)
 
     assert "What to try" in client.get("/pieces/search?q=PIECE").text
 
@@ -175,11 +175,11 @@ def test_an_empty_search_shows_all_pieces(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_stays_text_and_leads_to_its_piece(made: Pages, client: TestClient, name: str) -> None:
+def test_a_hostile_name_stays_text_and_leads_to_its_piece(pages: Pages, client: TestClient, name: str) -> None:
     verdict = verdict_of(7)
     verdict.inspection.piece_id, verdict.lot, verdict.product = name, name, name
     verdict.classes[0].name = name
-    made.made.put(verdict)
+    pages.archive.put(verdict)
 
     for address in ("/pieces", f"/pieces/search?q={name}"):
         text = client.get(address).text
@@ -187,8 +187,8 @@ def test_a_hostile_name_stays_text_and_leads_to_its_piece(made: Pages, client: T
     assert ids(client.get("/pieces", params={"lot": name, "product": name}).text) == [name]
 
 
-def test_an_archive_that_is_away_is_said_in_plain_words(made: Pages, client: TestClient, tmp_path: Path) -> None:
-    made.made.database.close()
+def test_an_archive_that_is_away_is_said_in_plain_words(pages: Pages, client: TestClient, tmp_path: Path) -> None:
+    pages.archive.database.close()
     (tmp_path / "archive.sqlite").unlink()
     (tmp_path / "archive.sqlite").mkdir()
 
@@ -199,8 +199,8 @@ def test_an_archive_that_is_away_is_said_in_plain_words(made: Pages, client: Tes
     assert client.get("/pieces/new?after=1").status_code == 503
 
 
-def test_a_page_of_pieces_is_small(made: Pages, client: TestClient) -> None:
-    made.made.fill(200)
+def test_a_page_of_pieces_is_small(pages: Pages, client: TestClient) -> None:
+    pages.archive.fill(200)
 
     assert len(client.get("/pieces").content) < 120_000
 

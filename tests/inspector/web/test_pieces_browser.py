@@ -22,7 +22,7 @@ from streams.observation import InspectionId
 from streams.records import Shard, Topics
 from tests.inspector.web.conftest import NARROW, WIDE
 from tests.inspector.web.filled_archive import START_NS, verdict_of
-from tests.inspector.web.piece_parts import HOSTILE, Pages, pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 from tests.inspector.web.test_piece import PIECE, detailed, stored_feedback
 
 NUM_PIECES = 600
@@ -43,23 +43,23 @@ class Site:
         with closing(self.pages.log.publisher()) as publisher:
             publisher.publish([output])
             publisher.flush()
-        self.pages.made.put(verdict)
+        self.pages.archive.put(verdict)
 
 
 @contextmanager
-def served(made: Pages) -> Iterator[Site]:
-    floor: Floor = made.app.state.floor
-    server = WebServer(made.app, listening_socket("127.0.0.1:0"), WebSettings())
-    with server.running(floor.hub, made.log):
-        yield Site(server.address, made)
+def served(pages: Pages) -> Iterator[Site]:
+    floor: Floor = pages.app.state.floor
+    server = WebServer(pages.app, listening_socket("127.0.0.1:0"), WebSettings())
+    with server.running(floor.hub, pages.log):
+        yield Site(server.address, pages)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with pages(tmp_path_factory.mktemp("pages")) as made:
-        made.made.fill(NUM_PIECES)
-        made.made.put(detailed())
-        with served(made) as site:
+    with open_pages(tmp_path_factory.mktemp("pages")) as pages:
+        pages.archive.fill(NUM_PIECES)
+        pages.archive.put(detailed())
+        with served(pages) as site:
             yield site
 
 
@@ -245,12 +245,12 @@ def test_a_chart_opens_its_pieces_by_a_click(page: Page, site: Site) -> None:
 
 
 def test_a_point_out_of_control_has_another_shape(page: Page, tmp_path: Path) -> None:
-    with pages(tmp_path) as made, served(made) as site:
-        made.made.fill(NUM_PIECES * 4)
+    with open_pages(tmp_path) as pages, served(pages) as site:
+        pages.archive.fill(NUM_PIECES * 4)
         for number in range(60):
             verdict = verdict_of(7, entry_ns=START_NS + 250 * 10**9)
             verdict.inspection.piece_id = f"burst-{number}"
-            made.made.put(verdict)
+            pages.archive.put(verdict)
         page.goto(f"{site.address}/charts?{RANGE}")
 
         expect(page.locator("[data-chart=defects] path.flagged")).to_have_count(1)
@@ -274,13 +274,13 @@ def test_a_chart_that_cannot_be_counted_says_so_alone(page: Page, site: Site) ->
 def test_hostile_names_stay_text_on_every_page(context: BrowserContext, tmp_path: Path) -> None:
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-    with pages(tmp_path) as made, served(made) as site:
+    with open_pages(tmp_path) as pages, served(pages) as site:
         for name in (*HOSTILE, "a%2Fb%00"):
             verdict = detailed()
             verdict.inspection.piece_id, verdict.lot, verdict.product, verdict.recipe = name, name, name, name
             verdict.bundle, verdict.engine, verdict.route, verdict.classes[0].name = name, name, name, name
             verdict.modalities[0].name, verdict.experts[0].expert, verdict.modalities[1].detail = name, name, name
-            made.made.put(verdict)
+            pages.archive.put(verdict)
         page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
         page.goto(f"{site.address}/charts?{RANGE}")
         expect(page.locator("[data-chart=classes] svg")).to_be_visible()
@@ -306,8 +306,8 @@ def test_axe_finds_nothing_serious(browser: Browser, site: Site, size: tuple[int
         page.goto(site.address + path)
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         page.locator("figure svg, #pieces, h1").first.wait_for()
-        found = [each for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
-        assert not found, (path, [(each["id"], each["nodes"][0]["html"]) for each in found])
+        serious = [each for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
+        assert not serious, (path, [(each["id"], each["nodes"][0]["html"]) for each in serious])
     context.close()
 
 
