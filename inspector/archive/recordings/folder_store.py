@@ -59,9 +59,20 @@ class FolderStore:
     def remove(self, digest: str, min_age_s: float) -> bool:
         path = self._folder / name_of(digest)
         with self._translated(), suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime < min_age_s:
+            if _age_s(path) < min_age_s:
                 return False
-            path.unlink()
+            return self._removed_aside(path, min_age_s)
+        return True
+
+    def _removed_aside(self, path: Path, min_age_s: float) -> bool:
+        """Moves the file away before its age counts: `put` may renew it until then, and writes it again afterwards."""
+        aside = self._folder / _NEW / uuid4().hex
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(aside)
+        if _age_s(aside) < min_age_s:
+            aside.replace(path)  # the same content, whoever has written it meanwhile
+            return False
+        aside.unlink()
         return True
 
     def listed(self, prefix: str) -> Iterator[StoredObject]:
@@ -127,6 +138,10 @@ class FolderStore:
             raise ObjectStoreError(
                 f"{self.name} cannot be used ({exc.strerror or exc}): check the disk and the rights on the folder"
             ) from exc
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _flush(folder: Path) -> None:
