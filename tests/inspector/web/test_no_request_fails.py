@@ -46,7 +46,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     with review_pages(tmp_path_factory.mktemp("pages"), 2) as pages:
         database = pages.desk.database
         feedback = FeedbackDesk(pages.log, "inspection", ("line-1",))
-        access = page_access(AccessSettings(rates=RateSettings(requests_per_s=1e9)), "127.0.0.1:0")
+        access = page_access(AccessSettings(rates=RateSettings(requests_per_s=1e9, acts_per_minute=1e9)), "127.0.0.1:0")
         floor = replace(
             pages.page,
             alerts=AlertDesk(database, AlertSettings()),
