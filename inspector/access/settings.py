@@ -48,7 +48,7 @@ class SessionSettings:
     max_sessions: int = 1000
     """Sessions at the same time; one more ends the session that was idle longest."""
     max_per_principal: int = 20
-    """Sessions of one person at the same time, likewise."""
+    """Sessions of one person at the same time, with the same effect."""
 
 
 @dataclass(frozen=True, slots=True)

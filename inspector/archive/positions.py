@@ -91,11 +91,11 @@ def note_gaps(connection: Connection, follower: str, gaps: Sequence[Gap]) -> Non
 
 def topic_ids(connection: Connection, names: Iterable[str]) -> Mapping[str, int]:
     """Numbers of topics; gives one to a new topic."""
-    wanted = set(names)
-    known = known_topics(connection, wanted)
-    if new := sorted(wanted - known.keys()):
+    topics = set(names)
+    known = known_topics(connection, topics)
+    if new := sorted(topics - known.keys()):
         connection.execute(insert(connection, TOPICS).on_conflict_do_nothing(), [{"name": name} for name in new])
-        known = known_topics(connection, wanted)
+        known = known_topics(connection, topics)
     return known
 
 

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What a rebuild changed."""
+    """The changes of a rebuild."""
 
     added: int = 0
     changed: int = 0

@@ -1,4 +1,4 @@
-"""Removes old verdicts from the database, oldest first, in small steps. What a review or a data set needs stays.
+"""Removes old verdicts from the database, oldest first, in small steps, except those that a review or a data set needs.
 
 The space of removed rows is used again; the file of an SQLite archive does not shrink.
 """

@@ -1,4 +1,4 @@
-"""The tables of the archive: verdicts, and what is known about the pieces. Every table of the database is in METADATA.
+"""The tables of the archive: verdicts, and all records about pieces. Every table of the database is in METADATA.
 
 Decisions, reasons and states are the numbers of the wire's enums. Times are nanoseconds since the Unix epoch.
 """
@@ -125,7 +125,7 @@ STATIONS = Table(
     Column("first_ns", NUMBER, nullable=False),
     Column("last_ns", NUMBER, nullable=False),
 )
-"""What was made where: a row for each combination in `verdicts`, with its oldest and newest entry."""
+"""Products of each station: a row for each combination in `verdicts`, with its oldest and newest entry."""
 
 VERDICT_BODIES = Table(
     "verdict_bodies",

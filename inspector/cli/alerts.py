@@ -81,9 +81,9 @@ def history(key: str | None, config: Path, limit: int, as_lines: bool, token_fil
             for alert in desk.resolved(limit):
                 _print(alert, as_lines)
             return
-        found = desk.alert(desk.full_key(key))
-        _print(found, as_lines)
-        for past in desk.history(found.key):
+        shown = desk.alert(desk.full_key(key))
+        _print(shown, as_lines)
+        for past in desk.history(shown.key):
             _print_event(past, as_lines)
 
 

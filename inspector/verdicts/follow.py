@@ -36,7 +36,7 @@ class StoreError(Exception):
 
 
 class Store(Protocol[Stored]):
-    """Where a follower keeps what it makes of records. Its calls may raise StoreError, and are repeated then."""
+    """Where a follower keeps its results. Its calls may raise StoreError, and are repeated then."""
 
     def token(self) -> bytes | None:
         """The token stored last; None before the first one."""

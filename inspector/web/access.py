@@ -1,4 +1,4 @@
-"""What the page needs for sign-in: identities, sessions, provider, rates."""
+"""Parts of the sign-in: identities, sessions, provider, rates."""
 
 import secrets
 from collections import OrderedDict

@@ -55,7 +55,7 @@ class Media:
         self.num_bytes = 0
 
     async def files(self, address: str, verdict: Verdict) -> PieceFiles:
-        """`address` names the verdict for ever. Raises MediaUnavailableError."""
+        """`address` never names another verdict. Raises MediaUnavailableError."""
         kept = self._kept.get(address)
         if kept is not None:
             self._kept.move_to_end(address)

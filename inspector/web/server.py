@@ -18,6 +18,7 @@ from streams.log import Log
 
 log = logging.getLogger("inspector.web")
 BACKLOG = 256
+END_S = 10.0
 
 
 class WebError(Exception):
@@ -58,6 +59,8 @@ class WebServer:
         self._server = uvicorn.Server(_configuration(app, settings, tls))
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Task[None] | None = None
+        self._over = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
@@ -66,15 +69,20 @@ class WebServer:
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @contextmanager
-    def running(self, hub: Hub, source: Log) -> Iterator[None]:
-        """Takes connections, and follows `source` into `hub`, from entry to exit."""
+    def running(self, hub: Hub, source: Log, over: threading.Event | None = None) -> Iterator[None]:
+        """Takes connections, and follows `source` into `hub`, from entry to exit. A server that ends before sets
+        `over`; why is raised at the exit."""
+        self._over = over or self._over
         hub.start(source, self._loop)
         self._thread.start()
         try:
             yield
         finally:
-            self._loop.call_soon_threadsafe(self._stop, hub)
-            self._thread.join()
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._stop, hub)
+            self._thread.join(END_S)
+        if self._error is not None:
+            raise self._error
 
     def _stop(self, hub: Hub) -> None:
         """The event streams end first; the server waits for open requests."""
@@ -82,8 +90,13 @@ class WebServer:
         self._server.should_exit = True
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._server.serve(sockets=[self._listening]))
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._server.serve(sockets=[self._listening]))
+        except Exception as error:  # noqa: BLE001 - raised at the exit
+            self._error = error
+        finally:
+            self._over.set()
 
 
 def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -36,11 +36,11 @@ class WebSettings:
     heartbeat_s: float = 5.0
     """A stream without news gets a comment this often, so that both ends notice a dead connection."""
     send_timeout_s: float = 10.0
-    """A browser that accepts nothing for this long is cut off; it connects again and asks for what it missed."""
+    """A browser that accepts nothing for this long is cut off; it connects again and asks for missed events."""
     gather_s: float = 0.04
     """Verdicts that follow another one within this time are sent together."""
     ring_bytes: int = 32 * 2**20
-    """Memory for recent events, from which browsers that connect again get what they missed."""
+    """Memory for recent events, for browsers that connect again."""
     ring_age_s: float = 600.0
     """Older events are removed from that memory; also how far back the log is read at the start."""
     ring_count: int = 20_000

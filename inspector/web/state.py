@@ -1,4 +1,4 @@
-"""What the pages share: one `Floor`, at `request.app.state.floor`."""
+"""The shared parts of the pages: one `Floor`, at `request.app.state.floor`."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Sends events to one browser: what it missed, then news as it comes, and a sign of life in between."""
+"""Sends events to one browser: missed events, then news as it comes, and a heartbeat in between."""
 
 import asyncio
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class EventStream(Response):
             await self._put_or_rest(send, [*(entry.value for entry in entries), *states])
 
     async def _wait_caught_up(self, send: Send, changes: int) -> int:
-        """Until the hub has read what the log held at its start: before that it cannot tell what the browser missed."""
+        """Until the hub has caught up with the log: before that it cannot tell which events the browser missed."""
         while not self._hub.is_caught_up:
             self._hub.ring.check_open()
             changes, states = self._hub.states_since(changes)

@@ -73,7 +73,7 @@ async def heat_map(request: Request) -> Response:
 
 @needs("verdicts.watch")
 async def snapshot(request: Request) -> Response:
-    """What a page shows before the first event: after a gap, pages fetch it again."""
+    """The state of a page before the first event: after a gap, pages fetch it again."""
     return JSONResponse(floor_of(request).hub.snapshot())
 
 

@@ -82,15 +82,17 @@ def read_finding(body: bytes) -> PieceFinding:
     form = json_object(body)
     label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
     is_list = (
-        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
     )
     if not isinstance(label, str) or not isinstance(note, str) or not is_list:
         raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
-    return PieceFinding(label, tuple(each.strip() for each in defects if each.strip()), note.strip())
+    return PieceFinding(label, tuple(defect.strip() for defect in defects if defect.strip()), note.strip())
 
 
 def _are_names(defects: object) -> bool:
-    return isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+    return (
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
+    )
 
 
 routes = [

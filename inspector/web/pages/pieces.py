@@ -107,9 +107,9 @@ def _row(row: PieceRow, is_doubtful: bool) -> dict[str, object]:
 def _choices(stations: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
     """The values that the form's lists offer: those of the archive, and those in the address."""
     columns = {
-        "line": [each.line for each in stations],
-        "station": [each.station for each in stations],
-        "product": [each.product for each in stations],
+        "line": [station.line for station in stations],
+        "station": [station.station for station in stations],
+        "product": [station.product for station in stations],
     }
     return {name: sorted({*values, query.fields[name]} - {""}) for name, values in columns.items()}
 
@@ -119,7 +119,7 @@ def _decision_choices(query: PieceQuery) -> list[dict[str, object]]:
     choices = []
     for word in DECISIONS:
         is_on = word in query.decisions
-        others = tuple(each for each in DECISIONS if (each in query.decisions) != (each == word))
+        others = tuple(other for other in DECISIONS if (other in query.decisions) != (other == word))
         choices.append({"word": word, "is_on": is_on, "href": query.path_with(others)})
     return choices
 

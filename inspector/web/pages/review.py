@@ -1,6 +1,6 @@
 """The Review page: a person looks at one piece after the other and says OK, NOK or don't know.
 
-Addresses of pictures and sounds hold the token of whoever holds the piece, and nothing of the piece.
+Addresses of pictures and sounds hold the token of the person who holds the piece, and nothing of the piece.
 """
 
 import time
@@ -42,7 +42,7 @@ def hold(request: Request) -> Response:
 
 @needs(ANSWER)
 async def answer(request: Request) -> Response:
-    """Takes one answer and says what comes next; `problem` where the piece went to somebody else meanwhile."""
+    """Takes one answer and returns the next pieces; `problem` where the piece went to somebody else meanwhile."""
     body = json_object(await request.body())
     return await run_in_threadpool(_answered, lambda: _take(request, body))
 

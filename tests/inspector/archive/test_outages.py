@@ -116,7 +116,7 @@ def test_a_postgresql_server_that_stops_and_comes_back_has_every_verdict_once(
 
 
 def test_a_file_that_was_removed_is_made_again_from_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What was written to the removed one was lost, and nobody knew."""
+    """Rows written to the removed file were lost, and nobody knew."""
     log = EmbeddedLog(tmp_path / "log.sqlite")
     registry = CollectorRegistry()
     with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as database:

@@ -154,10 +154,10 @@ def test_coco_tools_read_the_boxes(floors: Floors, tmp_path: Path) -> None:
 def test_label_studio_reads_tasks_boxes_and_answers(floors: Floors, tmp_path: Path) -> None:
     out = tmp_path / "set"
     export(reviewed(floors), out)
-    found = read_tasks(out / "label-studio.json", out / "label-studio.xml")
-    assert len(found) == NUM
-    assert all(task["fits"] is True and task["annotations"] == [True] for task in found)
-    assert sum(task["predictions"] == [[]] for task in found) == 4
+    tasks = read_tasks(out / "label-studio.json", out / "label-studio.xml")
+    assert len(tasks) == NUM
+    assert all(task["fits"] is True and task["annotations"] == [True] for task in tasks)
+    assert sum(task["predictions"] == [[]] for task in tasks) == 4
 
 
 def test_label_studios_converter_gives_the_same_boxes_as_our_coco(floors: Floors, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_token_that_cannot_be_read_is_reported_and_the_oldest_verdict_is_next(
 
 
 def test_a_log_that_is_gone_ends_the_follower(tmp_path: Path) -> None:
-    """It tried again for ever, and nobody knew."""
+    """It tried again without end, and nobody knew."""
     source = EmbeddedLog(tmp_path / "log.sqlite")
     publish(source, range(3))
     store = SqliteStore(tmp_path / "store.sqlite")

@@ -25,17 +25,17 @@ def config(folder: Path, more: str) -> Path:
 
 
 def test_a_port_that_is_taken_is_an_error_where_it_was_configured() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        address = f"127.0.0.1:{occupied.getsockname()[1]}"
         with pytest.raises(WebError, match=r"choose a free address in \[web\] listen"):
             listening_socket(address)
 
 
 def test_a_default_port_that_is_taken_gives_way_to_a_free_one(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        address = f"127.0.0.1:{occupied.getsockname()[1]}"
         with closing(listening_socket(address, or_free=True)) as free:
-            assert free.getsockname()[1] != taken.getsockname()[1]
+            assert free.getsockname()[1] != occupied.getsockname()[1]
     assert "is taken" in caplog.text
 
 

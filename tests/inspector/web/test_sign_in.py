@@ -159,7 +159,7 @@ def test_forms_of_other_sites_are_refused(client: httpx.Client, path: str) -> No
 
 
 def test_an_open_page_takes_no_change_from_another_site_and_no_other_name(tmp_path: Path) -> None:
-    """Whoever makes a browser on this machine visit a page of theirs must not reach ours through it."""
+    """Somebody who makes a browser on this machine visit their page must not reach ours through it."""
     with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
         assert client.get("/live").status_code == 200
         assert post(client).status_code not in (401, 403)

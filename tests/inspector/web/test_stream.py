@@ -37,9 +37,9 @@ class Site:
 
     def append(self, count: int = 1, detail: str = "") -> None:
         for _ in range(count):
-            made = verdict(self._number)
-            made.modalities[0].detail = detail
-            self.log.append(self.log.partitions[0], made.SerializeToString())
+            message = verdict(self._number)
+            message.modalities[0].detail = detail
+            self.log.append(self.log.partitions[0], message.SerializeToString())
             self._number += 1
 
     def watch(self, after: str = "", receive_bytes: int | None = None) -> Viewer:

@@ -41,9 +41,9 @@ def line(judged: Judged, database: Database, tmp_path: Path) -> Iterator[KeptLin
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For tests whose statements others have tried on both databases."""
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as made:
-        upgrade(made)
-        yield made
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
+        upgrade(opened)
+        yield opened
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStor
 def test_a_content_is_kept_once_and_read_back(store: ObjectStore) -> None:
     assert store.put(CONTENT) == store.put(CONTENT) == DIGEST
     assert store.get(DIGEST, 100) == CONTENT
-    assert [found.digest for found in store.listed(DIGEST[:2])] == [DIGEST]
+    assert [file.digest for file in store.listed(DIGEST[:2])] == [DIGEST]
     assert list(store.listed("ee")) == []
 
 
