@@ -72,7 +72,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             hub=Hub(settings, metrics, stop),
             metrics=metrics,
             media=media,
-            places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
+            places=StreamPlaces(settings, metrics),
             archive=archive if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
             kept_media=parts.kept_media,

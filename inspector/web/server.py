@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from inspector.web.client_names import NamingProtocol
 from inspector.web.hub import Hub
+from inspector.web.patience import patient
 from inspector.web.settings import WebSettings
 from streams.log import Log
 
@@ -99,25 +99,10 @@ class WebServer:
             self._over.set()
 
 
-def _patient_for(limit_s: float) -> type[NamingProtocol]:
-    """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits without end."""
-
-    class Patient(NamingProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self.loop.call_later(limit_s, self._close_without_request)
-
-        def _close_without_request(self) -> None:
-            if self.cycle is None:
-                self.transport.close()
-
-    return Patient
-
-
 def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_patient_for(settings.request_timeout_s),
+        http=patient(settings),
         ws="none",
         lifespan="off",
         log_config=None,

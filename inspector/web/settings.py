@@ -19,6 +19,8 @@ class WebSettings:
     """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
     max_connections: int = 512
     """Connections of all browsers together; one more is answered with 503."""
+    max_connections_per_host: int = 256
+    """Connections of one host at the same time; one more is closed. A proxy before the page counts as one host."""
     request_timeout_s: float = 10.0
     """A request that is not complete after this time is ended."""
     max_body_bytes: int = 2**20
@@ -28,7 +30,9 @@ class WebSettings:
     max_streams: int = 64
     """Event streams at the same time. A browser takes one for all of its tabs."""
     max_streams_per_host: int = 32
-    """Event streams of one host at the same time."""
+    """Event streams of one host at the same time; an IPv6 network of 64 bits counts as one host."""
+    max_streams_per_person: int = 16
+    """Event streams of one signed-in person or token at the same time."""
     heartbeat_s: float = 5.0
     """A stream without news gets a comment this often, so that both ends notice a dead connection."""
     send_timeout_s: float = 10.0

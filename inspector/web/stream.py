@@ -21,19 +21,21 @@ class TooSlowError(Exception):
 
 
 class EventStream(Response):
-    """One open stream. It ends when the browser leaves, is too slow, or the hub stops; the browser then comes back
-    with the id of the last event that it got."""
+    """One open stream; `client` is its host and person. It ends when the browser leaves, is too slow, or the hub stops;
+    the browser then comes back with the id of the last event that it got."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, places: StreamPlaces, host: str, after: str, settings: WebSettings) -> None:
+    def __init__(
+        self, hub: Hub, places: StreamPlaces, client: tuple[str, str], after: str, settings: WebSettings
+    ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._hub, self._places, self._host, self._after, self._settings = hub, places, host, after, settings
+        self._hub, self._places, self._client, self._after, self._settings = hub, places, client, after, settings
         self._sent_s = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._places.occupy(self._host):
+        with self._places.occupy(*self._client):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             left = asyncio.ensure_future(_left(receive))
             sending = asyncio.ensure_future(self._send_all(send))

@@ -27,7 +27,7 @@ MOMENT_NS = 1_790_000_000_000_000_000
 def floor_with(settings: WebSettings, log: Log) -> Floor:
     """A floor without archive, review and alerts."""
     metrics = WebMetrics(CollectorRegistry())
-    places = StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics)
+    places = StreamPlaces(settings, metrics)
     return Floor(
         settings, "inspection", ("line-1",), Recipes([]), log, Hub(settings, metrics), metrics, places,
         Media(OnePiece(), settings, metrics),
