@@ -1,8 +1,9 @@
 """What pieces were judged on is kept, once, and read back from the archive bit for bit."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -314,12 +315,16 @@ def test_the_sweep_of_a_service_that_restarts_often_comes_to_every_folder(
     """It used to begin with the first one at each start."""
     swept: list[str] = []
     retention = sqlite_line.retention()
-    monkeypatch.setattr(retention, "sweep", lambda prefixes: swept.extend(prefixes) or 0)
+
+    def sweep(prefixes: Sequence[str]) -> int:
+        swept.extend(prefixes)
+        return 0
+
+    monkeypatch.setattr(retention, "sweep", sweep)
     for _ in range(12):
-        now_s = [0.0]
+        moments = iter([0.0])  # when it is made; an hour and more has passed afterwards
         keeping = Keeping(
-            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=lambda now_s=now_s: now_s[0]
+            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=partial(next, moments, 4000.0)
         )
-        now_s[0] = 3600.0
         keeping.turn()
     assert len(set(swept)) > 1
