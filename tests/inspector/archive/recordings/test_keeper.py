@@ -328,3 +328,17 @@ def test_the_sweep_of_a_service_that_restarts_often_comes_to_every_folder(
         )
         keeping.turn()
     assert len(set(swept)) > 1
+
+
+def test_held_recordings_take_no_room_from_the_others(sqlite_line: KeptLine) -> None:
+    """The newest pieces used to go, because the held ones alone had more bytes than the limit."""
+    sqlite_line.run()
+    rows = sqlite_line.archive.find(PieceFilter(decisions=[1]), limit=100)
+    sizes = {row.key: sum(kept.num_bytes for kept in sqlite_line.archive.recordings(row.key)) for row in rows}
+    newest, *others = sorted(sizes, reverse=True)
+    for key in others:
+        hold(sqlite_line, key)
+    sqlite_line.keeps = {"disc": Keep(pieces="all", pass_bytes=sizes[newest])}
+    assert sqlite_line.retention().apply() == 0
+    assert sqlite_line.value("held_bytes", decision="pass") == sum(sizes[key] for key in others)
+    assert sqlite_line.value("bytes", decision="pass") == sum(sizes.values())
