@@ -10,13 +10,13 @@ from inspector.archive.settings import ArchiveSettings
 from inspector.recipe.problems import ConfigError, Problem
 
 
-def open_database(path: Path, settings: ArchiveSettings) -> Database:
+def open_database(path: Path, settings: ArchiveSettings, kind: type[Database] = Database) -> Database:
     """`path` is the configuration file. Connects at the first use. Raises ConfigError."""
     try:
         url = make_url(settings.database)
         if url.get_backend_name() == "sqlite":
             url = url.set(database=str((path.parent / (url.database or "archive.sqlite")).resolve()))
-        return Database(url, _password(path, settings.password_env))
+        return kind(url, _password(path, settings.password_env))
     except DatabaseError as exc:
         raise ConfigError([Problem(path, "archive.database", settings.database, str(exc), "correct it")]) from exc
 
