@@ -45,6 +45,7 @@ RULES: Mapping[str, Rule] = {
     "model.see": Rule(Role.VIEWER, "see which model judges, and its card"),
     "deployments.see": Rule(Role.VIEWER, "see deployments and the state of workers"),
     "alerts.see": Rule(Role.VIEWER, "see alerts and their history"),
+    "metrics.see": Rule(Role.VIEWER, "read the metrics of archive, alerts and page"),
     "service.reflect": Rule(Role.VIEWER, "list the gateway's methods by reflection"),
     # Work at the line
     "verdicts.inspect": Rule(Role.OPERATOR, "have a piece judged that the call carries"),

@@ -117,7 +117,7 @@ class ChartCounter:
         if not rows:
             return 0
         counts = Counter(place for row in rows for place in _places(row, sensors.get(row.key, ())))
-        with self._database.write() as connection:
+        with self._database.write(grows=True) as connection:
             if _move(connection, done, rows[-1].key):
                 _add(connection, counts)
         return len(rows)

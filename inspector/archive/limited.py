@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from inspector.archive.database import MAX_CONNECTIONS, Database
+from inspector.archive.database import MAX_CONNECTIONS, Bounds, Database
 from inspector.verdicts.follow import StoreError
 
 READ_S = 5.0
@@ -35,8 +35,10 @@ class BusyError(StoreError):
 class LimitedDatabase(Database):
     """`Database`, with a limit on the time of reads and on their number at the same time."""
 
-    def __init__(self, url: str | URL, password: str | None = None, read_s: float = READ_S) -> None:
-        super().__init__(url, password)
+    def __init__(
+        self, url: str | URL, password: str | None = None, bounds: Bounds | None = None, read_s: float = READ_S
+    ) -> None:
+        super().__init__(url, password, bounds)
         self._reader = self.engine
         self._read_s, self._places = read_s, BoundedSemaphore(MAX_READS)
 

@@ -1,4 +1,4 @@
-"""`inspector alerts`: what is wrong now and what was before; acknowledge, silence, and how soon changes are found."""
+"""`inspector alerts`: open and resolved alerts; acknowledge, silence, and how soon changes are found."""
 
 import json
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ class Held:
     """A piece in the hands of one reviewer."""
 
     token: str
-    """Names it in the page; says nothing about the piece."""
+    """Names the piece in the page without describing it."""
     verdict_key: int
     until_ns: int
     """From then on another person may get it."""

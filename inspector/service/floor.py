@@ -14,6 +14,7 @@ from inspector.config.service import Service
 from inspector.service.floor_alerts import alerts_part
 from inspector.service.floor_archive import archive_part
 from inspector.service.floor_charts import charts_part
+from inspector.service.floor_metrics import metrics_part
 from inspector.service.floor_recordings import recordings_part
 from inspector.service.floor_review import has_desk, review_part
 from inspector.service.floor_web import serve_page
@@ -29,6 +30,7 @@ PARTS: Sequence[NamedPart] = (
     NamedPart("charts", charts_part, lambda service: service.config.archive.enabled),
     NamedPart("alerts", alerts_part, lambda service: service.config.archive.enabled and service.config.alerts.enabled),
     NamedPart("review", review_part, has_desk),
+    NamedPart("metrics", metrics_part, lambda service: service.config.floor.metrics is not None),
     NamedPart("page", serve_page, lambda service: service.config.web.enabled),
 )
 END_S = 20.0

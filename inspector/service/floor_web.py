@@ -81,6 +81,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             feedback=parts.feedback,
             review=review_pieces(service, database),
             alerts=(desk := _alert_desk(service, database)),
+            registry=registry,
             access=page_access(service.access, settings.listen),
             audit=audit,
         )

@@ -103,7 +103,7 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
 
 
 class _TimedStop(threading.Event):
-    """Whoever sets it starts the time within which the process ends."""
+    """Setting it starts the time within which the process ends."""
 
     def __init__(self, timer: threading.Timer) -> None:
         super().__init__()

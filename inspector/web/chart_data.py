@@ -1,4 +1,4 @@
-"""From counts of the archive to what the chart modules draw: figures, words for each mark, and the pieces behind it."""
+"""Turns counts of the archive into input of the chart modules: figures, words for each mark, the pieces behind it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -68,9 +68,9 @@ def test_training_takes_the_data_set(floors: Floors, tmp_path: Path) -> None:
 
 def test_postgresql_gives_the_same_data_set(postgres_url: str, floors: Floors, tmp_path: Path) -> None:
     export(reviewed(floors), tmp_path / "sqlite")
-    with floor(postgres_url, ReviewSettings()) as made:
-        made.add(["unseen"])
-        export(reviewed(lambda: made), tmp_path / "postgresql")
+    with floor(postgres_url, ReviewSettings()) as filled:
+        filled.add(["unseen"])
+        export(reviewed(lambda: filled), tmp_path / "postgresql")
     for name in ("manifest.jsonl", "coco.json", "label-studio.json", "left-out.jsonl"):
         assert (tmp_path / "sqlite" / name).read_text() == (tmp_path / "postgresql" / name).read_text()
 

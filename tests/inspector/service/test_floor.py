@@ -1,7 +1,9 @@
 """The floor's parts start, fail and start again on their own."""
 
 import logging
+import socket
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +17,11 @@ from inspector.config.service import Service, load_service_config
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipes import Recipes
 from inspector.service import part_runner
-from inspector.service.floor import run_floor
+from inspector.service.floor import PARTS, run_floor
 from inspector.service.floor_thread import working
 from inspector.service.part_runner import NamedPart
 from inspector.web.server import WebError
+from tests.servers.process import free_port
 from tests.waiting import until
 
 CONFIG = """
@@ -127,3 +130,37 @@ def test_an_error_of_the_configuration_ends_the_floor(service: Service) -> None:
     parts = (part("alerts", Failing(problem, 1)), part("archive", waits))
     with pytest.raises(ConfigError, match="needs a package"):
         run_floor(service, CollectorRegistry(), Event(), parts)
+
+
+def read(address: str) -> str:
+    """ "" while nobody answers there."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+    except OSError:
+        return ""
+    return text
+
+
+def test_the_metrics_of_a_running_floor_are_at_its_page_and_at_an_address_of_their_own(service: Service) -> None:
+    own, page = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    with service.path.open("a") as file:
+        file.write(f'[web]\nlisten = "{page}"\n[floor.metrics]\nlisten = "{own}"\n')
+    configured = Service(service.path, load_service_config(service.path), Recipes({}))
+    wanted = "inspector_archive_failing 0.0"
+    with running(configured, *PARTS):
+        for address in (own, page):
+            until(lambda address=address: wanted in read(address), 60)  # type: ignore[misc]
+        assert 'inspector_floor_part_up{part="page"} 1.0' in read(own)
+
+
+def test_a_page_whose_port_is_taken_delays_no_archive(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with service.path.open("a") as file:
+            file.write(f'[web]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n')
+        configured = Service(service.path, load_service_config(service.path), Recipes({}))
+        with running(configured, *PARTS) as registry:
+            until(lambda: is_up(registry, "archive"), 60)
+            assert not is_up(registry, "page")
+            taken.close()
+            until(lambda: is_up(registry, "page"), 60)

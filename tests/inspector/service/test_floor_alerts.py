@@ -1,4 +1,4 @@
-"""The alerts' part of the floor: what it watches beside verdicts, and that it ends with the floor."""
+"""The alerts' part of the floor: its conditions other than verdicts, and its end with the floor."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -177,3 +178,25 @@ def test_bytes_that_are_no_png_are_not_served_as_one(tmp_path: Path) -> None:
     with served(tmp_path) as (client, floor):
         floor.hub.take([stored], {SOURCE: 1})
         assert client.get(f"{address_of(stored)}/heat/0").status_code == 404
+
+
+def test_that_nothing_can_be_read_is_not_remembered_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It used to be remembered for ever, also after the recordings had been kept."""
+    monkeypatch.setattr("inspector.web.media.EMPTY_S", -1.0)
+    reader, made = Late(), verdict()
+
+    async def read_twice() -> tuple[bool, bool]:
+        pieces = media(reader)
+        first, second = [await pieces.files(address_of(entry(made)), made) for _ in range(2)]
+        pieces.close()
+        return first.is_empty, second.is_empty
+
+    assert asyncio.run(read_twice()) == (True, False)
+
+
+class Late(OnePiece):
+    """Has no recordings at first."""
+
+    def observation(self, verdict: pb.Verdict) -> Observation:
+        piece = super().observation(verdict)
+        return replace(piece, views={}, clips={}) if self.num_reads == 1 else piece

@@ -1,4 +1,4 @@
-"""The sign-in page in a real browser: by keyboard alone, at both widths, and what an open page says when it is over."""
+"""The sign-in page in a real browser: by keyboard alone, at both widths, and the message at the end of a session."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -79,3 +79,11 @@ def test_clocks_may_drift_a_little() -> None:
     late = signal(0, 0, 2, 5, length=2)
     late.first_ns = T0 + MAX_APART_NS
     assert cut_again(late, {5: chunk(5, 0, [1, 2])}, 100).samples[:, 0].tolist() == [1, 2]
+
+
+def test_a_span_that_names_no_record_is_refused() -> None:
+    """It used to end the keeping of all pieces behind it."""
+    assert why(signal(0, 0, 4), {}) is Why.NOT_NAMED
+    both = signal(0, 0, 4, 5)
+    both.spans.add(at=4, num_samples=4)
+    assert why(both, {5: chunk(5, 0, [1, 2, 3, 4])}) is Why.NOT_NAMED
