@@ -120,8 +120,10 @@ class Floor:
         store.store([item], resume_token.encode({at: offset + 1}, {at.topic: "1"}))
 
     def queue(self) -> None:
-        """Takes everything in that is wanted."""
+        """Takes everything in that is wanted, after letting go of what is too old."""
         queue = Queue(self.database, self.settings)
+        while queue.expire(self.clock()):
+            pass
         while queue.fill(self.clock()):
             pass
         while queue.make_ready(self.clock()):
