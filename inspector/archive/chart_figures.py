@@ -58,6 +58,12 @@ class ChartFigures:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    def oldest_ns(self) -> int | None:
+        """Entry of the oldest piece; None where there is none."""
+        query = select(_T.entry_ns).order_by(_T.entry_ns).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def num_waiting(self, scope: Scope, stretch: Stretch) -> int:
         """About how many verdicts the figures of this stretch may lack, because they are not counted yet."""
         if not is_counted(scope, stretch):

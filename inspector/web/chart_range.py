@@ -68,9 +68,22 @@ class ChartRange:
         return {name: self.fields[name] for name in SCOPE}
 
 
-def read_range(query: QueryParams, now_ns: int | None = None) -> ChartRange:
-    """Never fails: what cannot be read is replaced by the last hours, and a problem says so."""
+def has_time(query: QueryParams) -> bool:
+    """Whether the address says which time to show."""
+    return any(query.get(name, "").strip() for name in ("range", "since", "until"))
+
+
+def span_of_all(oldest_ns: int | None, now_ns: int) -> str:
+    """Name of the shortest time up to now that shows all pieces; the usual one where none does."""
+    age_s = SPANS[DEFAULT] if oldest_ns is None else (now_ns - oldest_ns) / NS
+    return next((name for name, span_s in SPANS.items() if age_s <= span_s), DEFAULT)
+
+
+def read_range(query: QueryParams, now_ns: int | None = None, default: str = DEFAULT) -> ChartRange:
+    """Never fails: what cannot be read is replaced by the last hours, and a problem says so. `default` is shown where
+    the address says no time."""
     fields = {name: query.get(name, "").strip()[:256] for name in (*SCOPE, "range", "since", "until")}
+    fields["range"] = fields["range"] if fields["range"] in SPANS else default
     scope = Scope(*(fields[name] or None for name in SCOPE))
     now_ns = time.time_ns() if now_ns is None else now_ns
     problems = []
@@ -86,7 +99,7 @@ def _asked(fields: Mapping[str, str], now_ns: int) -> tuple[int, int]:
     """End in nanoseconds and length in seconds. Raises ValueError."""
     until_ns = time_ns(fields["until"]) if fields["until"] else now_ns
     if not fields["since"]:
-        return until_ns, SPANS.get(fields["range"], SPANS[DEFAULT])
+        return until_ns, SPANS[fields["range"]]
     span_s = -((time_ns(fields["since"]) - until_ns) // NS)
     if not 0 < span_s <= MAX_SPAN_S:
         raise ValueError("charts show at least a second and at most a year: choose a shorter time")

@@ -1,5 +1,6 @@
 """The Charts page: yield, defect rate, classes, scores, latency and sensors over time; each mark opens its pieces."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -17,7 +18,7 @@ from inspector.web import chart_data
 from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, away_page, charts_of
 from inspector.web.chart_data import Spec, Station
-from inspector.web.chart_range import DEFAULT, SPANS, ChartRange, read_range
+from inspector.web.chart_range import SPANS, ChartRange, has_time, read_range, span_of_all
 from inspector.web.piece_words import local_input
 from inspector.web.templating import render
 
@@ -35,8 +36,8 @@ MAX_STATIONS = 24
 
 @needs("figures.see")
 def charts(request: Request) -> Response:
-    chart = read_range(request.query_params)
     try:
+        chart = _range(request)
         stations = archive_of(request).stations()
     except StoreError as error:
         return away_page(request, error)
@@ -47,7 +48,7 @@ def charts(request: Request) -> Response:
         "is_own_time": bool(chart.fields["since"] or chart.fields["until"]),
         "times": {name: local_input(chart.fields[name]) for name in ("since", "until")},
         "spans": SPANS,
-        "span": chart.fields["range"] if chart.fields["range"] in SPANS else DEFAULT,
+        "span": chart.fields["range"],
         "choices": _choices(stations, chart.fields),
         "pieces": chart.pieces(),
     }
@@ -60,15 +61,22 @@ def chart_specs(request: Request) -> Response:
     name = request.path_params["chart"]
     if name not in SPECS:
         raise HTTPException(404, f"there is no chart {name!r}; there are {', '.join(TITLES)}")
-    chart = read_range(request.query_params)
     try:
-        figures = charts_of(request)
+        chart, figures = _range(request), charts_of(request)
         specs = SPECS[name](archive_of(request), figures, chart)
         newest = _newest(figures, chart) if all(spec["is_empty"] for spec in specs) else None
         num_waiting = figures.num_waiting(chart.scope, chart.stretch)
     except StoreError as error:
         return JSONResponse({"error": f"The archive cannot be read at the moment: {error}"}, 503)
     return JSONResponse({"charts": specs, "newest_ms": newest, "num_waiting": num_waiting})
+
+
+def _range(request: Request) -> ChartRange:
+    """Of the address; without a time in it, all pieces of a young archive. Raises StoreError."""
+    if has_time(request.query_params):
+        return read_range(request.query_params)
+    now_ns = time.time_ns()
+    return read_range(request.query_params, now_ns, span_of_all(charts_of(request).oldest_ns(), now_ns))
 
 
 def _from_decisions(

@@ -254,3 +254,15 @@ def test_an_archive_that_is_away_is_said_by_each_chart(pages: Pages, client: Tes
     assert answer.status_code == 503
     assert "cannot be read at the moment" in answer.json()["error"]
     assert client.get("/charts").status_code == 503
+
+
+@pytest.mark.parametrize(("age_s", "chosen"), [(300, "1h"), (5 * 3600, "8h"), (20 * 3600, "24h"), (90 * 86_400, "8h")])
+def test_a_young_archive_is_shown_whole_until_somebody_chooses_a_time(
+    pages: Pages, client: TestClient, age_s: int, chosen: str
+) -> None:
+    pages.archive.fill(2, start_ns=time.time_ns() - age_s * 10**9)
+    pages.archive.count()
+    assert f'value="{chosen}" selected' in client.get("/charts").text
+    assert 'value="24h" selected' in client.get("/charts?range=24h").text
+    points = client.get("/charts/yield.json").json()["charts"][0]
+    assert points["is_empty"] is (age_s > 86_400)
