@@ -40,10 +40,9 @@ class Identities:
         token_id = id_of(credential)
         return lambda: tokens.is_valid(token_id)
 
-    @property
-    def may_block(self) -> bool:
-        """Whether checking a credential may ask the provider over the network."""
-        return self._bearer is not None
+    def asks_provider(self, credential: str) -> bool:
+        """Whether checking this credential may wait for the provider: other checks must not wait behind it."""
+        return self._bearer is not None and not (credential.startswith(PREFIX) and self._tokens is not None)
 
     def of_credential(self, credential: str) -> Principal:
         """Who shows this token. Raises SignInError, SignInUnavailableError."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from anyio import CapacityLimiter
+
 from inspector.access.exposure import is_loopback
 from inspector.access.identities import Identities, check_setup, provider_of
 from inspector.access.rate import Buckets
@@ -13,6 +15,7 @@ from inspector.access.sessions import Sessions
 from inspector.access.settings import AccessSettings
 from inspector.access.sign_in import Begun, SignInFlow
 
+MAX_ASKING = 4
 MAX_BEGUN = 1000
 BEGUN_S = 600.0
 """A person has this long to sign in at the provider."""
@@ -52,6 +55,8 @@ class PageAccess:
     flow: SignInFlow | None = None
     only_local_hosts: bool = False
     """Whether the name that a browser calls this server by must be of this machine."""
+    asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MAX_ASKING))
+    """Checks of credentials that may ask the provider, at the same time."""
     begun: BegunSignIns = field(default_factory=BegunSignIns)
     form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Of the sign-in form, which has no session."""

@@ -7,7 +7,9 @@ this machine reaches has one without any of them. It stands in `request.state.pr
 
 import secrets
 from contextlib import suppress
+from functools import partial
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -95,9 +97,8 @@ class SignIn:
         return session
 
     async def _of_bearer(self, request: Request, bearer: str) -> Principal:
-        self._failures.check(request.state.client_host)
         try:
-            return await run_in_threadpool(self._access.identities.of_credential, bearer)
+            return await checked(self._access, bearer)
         except SignInError as error:
             await self._failures.note(request.state.client_host, str(error))
             raise
@@ -142,6 +143,14 @@ class _Stream:
             raise _SessionEndedError
         self._access.sessions.touch(self._session)
         await self._send(message)
+
+
+async def checked(access: PageAccess, credential: str) -> Principal:
+    """Whose it is; local tokens do not wait for a provider. Raises SignInError, SignInUnavailableError."""
+    check = partial(access.identities.of_credential, credential)
+    if not access.identities.asks_provider(credential):
+        return await run_in_threadpool(check)
+    return await to_thread.run_sync(check, limiter=access.asking)
 
 
 def _bearer(request: Request) -> str | None:

@@ -185,8 +185,11 @@ def test_failed_sign_ins_are_limited_and_recorded_once_a_minute(tmp_path: Path) 
         assert codes[:3] == [401] * 3
         assert set(codes[4:]) == {429}
         limited = client.get("/live", headers={"authorization": "Bearer wrong"})
+        right = client.get("/live", headers={"authorization": f"Bearer {page.tokens[Role.VIEWER]}"})
+        assert right.status_code == 200, "the failures of others lock nobody out"
+        assert sign_in(client, page.tokens[Role.VIEWER]).status_code == 303
         assert (limited.status_code, int(limited.headers["retry-after"]) > 0) == (429, True)
-        assert [record.action for record in page.records] == ["audit.begin", "sign-in.failed"]
+        assert [record.action for record in page.records] == ["audit.begin", "sign-in.failed", "sign-in"]
 
 
 def test_sign_ins_are_recorded(page: GuardedPage, client: httpx.Client) -> None:
@@ -374,6 +377,14 @@ def test_a_forged_way_back_signs_nobody_in(at_provider: GuardedPage, forged: str
                 back = client.get("/sign-in/callback", params={"code": "x", "state": state})
         assert back.status_code == 401
         assert "inspector_session" not in dict(victim.cookies) | dict(client.cookies)
+
+
+def test_ways_back_that_were_not_begun_in_this_browser_lock_nobody_out(at_provider: GuardedPage) -> None:
+    with at_provider.client() as stranger, at_provider.client() as client:
+        for _ in range(30):
+            assert stranger.get("/sign-in/callback", params={"code": "x", "state": "y"}).status_code == 401
+        assert through_provider(client, "1").status_code == 303
+    assert "sign-in.failed" not in {record.action for record in at_provider.records}
 
 
 def test_a_provider_that_is_away_is_unavailable(tmp_path: Path) -> None:
