@@ -32,13 +32,14 @@ class Identities:
         self._tokens = None if settings.token_file is None else TokenFile(settings.token_file)
         self._bearer = bearer
 
-    def validity(self, credential: str) -> Callable[[], bool]:
-        """Says later whether the local token, which is not kept, still holds; always for other credentials."""
+    def validity(self, credential: str, principal: Principal) -> Callable[[], bool]:
+        """Says later whether the local token, which is not kept, still makes this principal; always for other
+        credentials."""
         tokens = self._tokens
         if tokens is None or not credential.startswith(PREFIX):
             return always
         token_id = id_of(credential)
-        return lambda: tokens.is_valid(token_id)
+        return lambda: tokens.holds(token_id, principal)
 
     def asks_provider(self, credential: str) -> bool:
         """Whether checking this credential may wait for the provider: other checks must not wait behind it."""

@@ -57,13 +57,9 @@ class Sessions:
         if not self.lives(session):
             del self._sessions[digest]
             return None
-        self.touch(session)
+        session.seen_s = self._clock()
         self._sessions.move_to_end(digest)
         return session
-
-    def touch(self, session: Session) -> None:
-        """Counts as a request: somebody looks at a stream."""
-        session.seen_s = self._clock()
 
     def close(self, cookie: str) -> None:
         self._end(_digest(cookie))

@@ -17,6 +17,7 @@ from inspector.access.sign_in import Begun, SignInFlow
 
 MAX_ASKING = 4
 MAX_BEGUN = 1000
+MAX_BEGUN_PER_HOST = 100
 BEGUN_S = 600.0
 """A person has this long to sign in at the provider."""
 
@@ -26,14 +27,17 @@ class BegunSignIns:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._begun: OrderedDict[str, tuple[Begun, str, float]] = OrderedDict()
+        self._begun: OrderedDict[str, tuple[Begun, str, float, str]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._begun)
 
-    def add(self, begun: Begun, then: str) -> None:
-        """`then` is the path that the person wanted."""
-        self._begun[begun.state] = begun, then, self._clock()
+    def add(self, begun: Begun, then: str, host: str) -> None:
+        """`then` is the path that the person wanted. One too many of the same host ends its oldest."""
+        self._begun[begun.state] = begun, then, self._clock(), host
+        own = [state for state, known in self._begun.items() if known[3] == host]
+        for state in own[:-MAX_BEGUN_PER_HOST]:
+            del self._begun[state]
         while len(self._begun) > MAX_BEGUN:
             self._begun.popitem(last=False)
 

@@ -6,8 +6,10 @@ this machine reaches has one without any of them. It stands in `request.state.pr
 """
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 
 from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inspector.access.audit.protocol import Audit
 from inspector.access.exposure import is_loopback
 from inspector.access.principal import Principal
-from inspector.access.sessions import Session
+from inspector.access.sessions import Session, always
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.gateway.callers import host_of
 from inspector.web.access import PageAccess
@@ -56,10 +58,12 @@ class SignIn:
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
             return
-        if session is None:
-            await self._app(scope, receive, send)
-        else:
-            await self._serve(session, scope, receive, send)
+        stream = _Stream(send, self._lasts(request, session))
+        try:
+            await self._app(scope, receive, stream.send)
+        except Exception:
+            if not stream.is_cut:
+                raise
 
     def _check_host(self, request: Request) -> None:
         """A page elsewhere may give its own name this machine's address; its scripts then reach an open page."""
@@ -111,37 +115,39 @@ class SignIn:
         names = getattr(request.state, "certificate_names", ())
         return self._access.identities.of_certificate(names) or self._access.identities.without_credentials()
 
-    async def _serve(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ends an event stream when its session ends: by sign-out, by age, or with its token."""
-        stream = _Stream(send, self._access, session)
-        try:
-            await self._app(scope, receive, stream.send)
-        except Exception:
-            if not stream.is_cut:
-                raise
+    def _lasts(self, request: Request, session: Session | None) -> Callable[[], bool]:
+        """Says later whether an event stream may go on: a session ends by sign-out, by age, or with its token; other
+        credentials are shown again after a while."""
+        if session is not None:
+            return partial(self._access.sessions.lives, session)
+        principal = getattr(request.state, "principal", None)
+        if not isinstance(principal, Principal) or not principal.is_proven:
+            return always
+        end_s = monotonic() + self._access.settings.sessions.recheck_s
+        is_valid = self._access.identities.validity(_bearer(request) or "", principal)
+        return lambda: monotonic() < end_s and is_valid()
 
 
-class _SessionEndedError(Exception):
+class _StreamEndedError(Exception):
     """Ends the app's work on a stream."""
 
 
 class _Stream:
-    """Passes an answer on; cuts off an event stream whose session has ended, at its next message."""
+    """Passes an answer on; cuts off an event stream whose credentials have ended, at its next message."""
 
-    def __init__(self, send: Send, access: PageAccess, session: Session) -> None:
-        self._send, self._access, self._session = send, access, session
+    def __init__(self, send: Send, lasts: Callable[[], bool]) -> None:
+        self._send, self._lasts = send, lasts
         self._is_stream = self.is_cut = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = dict(message.get("headers", ()))
             self._is_stream = headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        elif self._is_stream and not self._access.sessions.lives(self._session):
+        elif self._is_stream and not self._lasts():
             self.is_cut = True
             with suppress(OSError):
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            raise _SessionEndedError
-        self._access.sessions.touch(self._session)
+            raise _StreamEndedError
         await self._send(message)
 
 

@@ -54,7 +54,7 @@ def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
 
 
 def heads_at(place: str) -> Iterator[Head]:
-    """The newest heads there, at most `MAX_HEADS`, oldest first; what is no head is given as one that nobody has signed.
+    """The newest heads there, at most `MAX_HEADS`, oldest first; what is no head is given as one that nobody signed.
     Raises HeadsError."""
     files, folder = _opened(place)
     files.invalidate_cache()

@@ -104,7 +104,7 @@ class _Chain:
             if late_s > every_s + SEND_S:
                 yield (
                     f"the heads kept outside end at record {newest}, and the log went on for {late_s:.0f} s: newer "
-                    "heads were removed, or not sent while the service was stopped (then run `inspector audit send-head`)"
+                    "heads were removed, or not sent while the service was stopped (run `inspector audit send-head`)"
                 )
 
 

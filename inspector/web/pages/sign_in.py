@@ -42,7 +42,7 @@ async def sign_in(request: Request) -> Response:
         return _page(request, str(error), 401)
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
-    return await _open(request, principal, form.get("next", "/"), access.identities.validity(token))
+    return await _open(request, principal, form.get("next", "/"), access.identities.validity(token, principal))
 
 
 @needs(OPEN)
@@ -52,7 +52,7 @@ async def sign_in_at_provider(request: Request) -> Response:
         begun = await run_in_threadpool(flow.begin, _callback(request))
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
-    access.begun.add(begun, local_path(request.query_params.get("next", "/")))
+    access.begun.add(begun, local_path(request.query_params.get("next", "/")), request.state.client_host)
     response = RedirectResponse(begun.url, 303)
     set_cookie(request, response, SIGN_IN, begun.state, BEGUN_S)
     return response

@@ -4,7 +4,7 @@ import json
 import re
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,8 +13,10 @@ import trustme
 
 from inspector.access.roles import Role
 from inspector.access.settings import AccessSettings, OidcSettings, RateSettings, SessionSettings
+from inspector.access.sign_in import Begun
 from inspector.access.tokens import TokenFile
 from inspector.gateway.certificates import TlsFiles
+from inspector.web.access import MAX_BEGUN_PER_HOST, BegunSignIns
 from inspector.web.pages.sign_in import local_path
 from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, form_token, guarded_page, sign_in
 from tests.servers.process import ServerProcess, free_port
@@ -84,6 +86,59 @@ def test_an_open_stream_ends_with_its_session(page: GuardedPage, client: httpx.C
         for _ in parts:
             pass
     assert stream.status_code == 200
+
+
+def read_to_its_end(page: GuardedPage, headers: dict[str, str], then: Callable[[], object] = lambda: None) -> None:
+    with page.client() as client, client.stream("GET", "/events", headers=headers) as stream:
+        assert stream.status_code == 200
+        parts = stream.iter_bytes()
+        next(parts)
+        then()
+        for _ in parts:
+            pass
+
+
+def test_an_open_stream_ends_with_its_token(page: GuardedPage) -> None:
+    tokens = TokenFile(page.file)
+    token, shown = tokens.add("display", Role.VIEWER, "test")
+    read_to_its_end(page, {"authorization": f"Bearer {shown}"}, lambda: tokens.revoke(token.id))
+
+
+def test_an_open_stream_of_a_token_ends_after_a_while_and_shows_the_token_again(tmp_path: Path) -> None:
+    access = AccessSettings(token_file=tmp_path / "tokens.json", sessions=SessionSettings(recheck_s=0.3))
+    with guarded_page(tmp_path, access) as page:
+        read_to_its_end(page, {"authorization": f"Bearer {page.tokens[Role.VIEWER]}"})
+
+
+def test_an_open_stream_does_not_keep_a_session_alive_that_nobody_uses(tmp_path: Path) -> None:
+    access = AccessSettings(token_file=tmp_path / "tokens.json", sessions=SessionSettings(idle_s=1.0))
+    with guarded_page(tmp_path, access) as page, page.client() as client:
+        sign_in(client, page.tokens[Role.VIEWER])
+        read_to_its_end(page, {"cookie": f"inspector_session={client.cookies['inspector_session']}"})
+        assert client.get("/live").status_code == 401
+
+
+def test_another_role_in_the_file_of_tokens_ends_the_sessions_of_the_old_one(
+    page: GuardedPage, client: httpx.Client
+) -> None:
+    shown = page.tokens[Role.ENGINEER]
+    sign_in(client, shown)
+    assert client.get("/live").status_code == 200
+    page.file.write_text(page.file.read_text().replace('"engineer"', '"viewer"'))
+    assert client.get("/live").status_code == 401
+    sign_in(client, shown)
+    assert client.get("/live").status_code == 200
+
+
+def test_an_address_that_begins_many_sign_ins_does_not_end_those_of_others() -> None:
+    begun = BegunSignIns()
+    begun.add(Begun("url", "lee", "nonce", "verifier", "back"), "/", "192.0.2.1")
+    for number in range(5000):
+        begun.add(Begun("url", str(number), "nonce", "verifier", "back"), "/", "192.0.2.9")
+    assert len(begun) == 1 + MAX_BEGUN_PER_HOST
+    assert begun.take("lee")
+    assert begun.take("4999")
+    assert begun.take("0") is None
 
 
 def test_a_session_ends_by_age(tmp_path: Path) -> None:
