@@ -10,10 +10,10 @@ from typing import Protocol
 import grpc
 
 from inspector.access.audit.protocol import Audit, AuditError
-from inspector.access.exposure import is_loopback
+from inspector.access.exposure import is_loopback, proxy_problem
 from inspector.access.failures import Failures
 from inspector.access.identities import Identities, check_setup, provider_of
-from inspector.access.principal import AccessDeniedError, Principal, require
+from inspector.access.principal import LOCAL, AccessDeniedError, Principal, require
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.gateway.callers import Caller
 from inspector.gateway.places import Places
@@ -88,12 +88,19 @@ class Guard:
             credential = _bearer(context)
             if credential is None:
                 names = tuple(_names(context))
-                return self._identities.of_certificate(names) or self._identities.without_credentials()
+                return self._identities.of_certificate(names) or self._without_credentials(context)
             return await self._of_credential(credential, caller)
         except SignInError as error:
             raise StatusError(grpc.StatusCode.UNAUTHENTICATED, str(error)) from error
         except SignInUnavailableError as error:
             raise unavailable(str(error)) from error
+
+    def _without_credentials(self, context: CallContext) -> Principal:
+        principal = self._identities.without_credentials()
+        names = (name for name, _ in context.invocation_metadata() or ())
+        if principal == LOCAL and (problem := proxy_problem(names)):
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, problem)
+        return principal
 
     async def _of_credential(self, credential: str, caller: Caller) -> Principal:
         loop = asyncio.get_running_loop()

@@ -2,9 +2,10 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
 
@@ -14,6 +15,7 @@ from inspector.access.rate import Buckets
 from inspector.access.sessions import Sessions
 from inspector.access.settings import AccessSettings
 from inspector.access.sign_in import Begun, SignInFlow
+from inspector.web.hosts import HostNames
 
 MAX_ASKING = 4
 MAX_BEGUN = 1000
@@ -57,8 +59,8 @@ class PageAccess:
     requests: Buckets
     """How often an address, and a signed-in person, may ask."""
     flow: SignInFlow | None = None
-    only_local_hosts: bool = False
-    """Whether the name that a browser calls this server by must be of this machine."""
+    hosts: HostNames | None = None
+    """Where people get in without credentials: names that a browser may call this server by."""
     asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MAX_ASKING))
     """Checks of credentials that may ask the provider, at the same time."""
     begun: BegunSignIns = field(default_factory=BegunSignIns)
@@ -66,8 +68,8 @@ class PageAccess:
     """Of the sign-in form, which has no session."""
 
 
-def page_access(settings: AccessSettings, listen: str) -> PageAccess:
-    """Raises AccessSetupError."""
+def page_access(settings: AccessSettings, listen: str, hosts: Iterable[str] = ()) -> PageAccess:
+    """`hosts` are further names of the page. Raises AccessSetupError."""
     check_setup(settings)
     is_local = is_loopback(listen)
     bearer, flow = provider_of(settings.oidc)
@@ -78,10 +80,20 @@ def page_access(settings: AccessSettings, listen: str) -> PageAccess:
         Sessions(settings.sessions),
         Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
         flow,
-        only_local_hosts=is_local and not settings.is_configured,
+        hosts=_host_names(settings, listen, hosts),
     )
+
+
+def _host_names(settings: AccessSettings, listen: str, hosts: Iterable[str]) -> HostNames | None:
+    """None where everybody signs in."""
+    is_open = is_loopback(listen) and not settings.is_configured
+    if not (is_open or settings.allow_anonymous):
+        return None
+    page_host = urlsplit(settings.oidc.page_url).hostname if settings.oidc else None
+    listen_host = listen.rpartition(":")[0].strip("[]")
+    return HostNames.of([*hosts, listen_host, page_host or ""], only_this_machine=is_open)
 
 
 def open_access() -> PageAccess:
     """For a page without sign-in that only this machine reaches, by whatever name."""
-    return replace(page_access(AccessSettings(), "127.0.0.1:0"), only_local_hosts=False)
+    return replace(page_access(AccessSettings(), "127.0.0.1:0"), hosts=None)

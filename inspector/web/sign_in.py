@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspector.access.audit.protocol import Audit
-from inspector.access.exposure import is_loopback
+from inspector.access.exposure import proxy_problem
 from inspector.access.principal import Principal
 from inspector.access.sessions import Session, always
 from inspector.access.sign_in import SignInError, SignInUnavailableError
@@ -54,7 +54,7 @@ class SignIn:
             self._check_rate(f"address {host}")
             session = await self._identify(request)
             if request.method not in SAFE:
-                _check_origin(request, session)
+                _check_origin(request, session, is_open=self._access.hosts is not None)
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
             return
@@ -66,14 +66,16 @@ class SignIn:
                 raise
 
     def _check_host(self, request: Request) -> None:
-        """A page elsewhere may give its own name this machine's address; its scripts then reach an open page."""
-        host = request.headers.get("host", "")
-        if self._access.only_local_hosts and not is_loopback(host if host.rpartition(":")[0] else f"{host}:0"):
+        host, hosts = request.headers.get("host", ""), self._access.hosts
+        if hosts is not None and not hosts.allows(host):
             raise HTTPException(
                 421,
-                f"this page is open to this machine only, and was asked for as {host[:100]!r}: use 127.0.0.1, or "
-                "decide in [access] who may see it",
+                f"this page lets people in without signing in, and {host[:100]!r} is no name of it: use its address, "
+                "add the name to [web] hosts, or decide in [access] who may see it",
             )
+        is_local = hosts is not None and hosts.only_this_machine
+        if is_local and (problem := proxy_problem(request.headers.keys())):
+            raise HTTPException(403, problem)
 
     def _check_rate(self, who: str) -> None:
         wait_s = self._access.requests.take(who)
@@ -168,7 +170,7 @@ def _client_host(request: Request) -> str:
     return "unknown" if request.client is None else host_of(f"ip:[{request.client.host}]:0")
 
 
-def _check_origin(request: Request, session: Session | None) -> None:
+def _check_origin(request: Request, session: Session | None, *, is_open: bool) -> None:
     """Refuses what another site makes a browser send. Programs that show a token are no browsers. Raises
     HTTPException."""
     if not getattr(request.state, "is_ambient", True):
@@ -179,7 +181,9 @@ def _check_origin(request: Request, session: Session | None) -> None:
     if not is_own:
         raise HTTPException(403, f"the request comes from another site ({(origin or site or '')[:100]}): open the page")
     principal = getattr(request.state, "principal", None)
-    needs_token = session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
+    needs_token = (
+        is_open or session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
+    )
     if needs_token and request.url.path not in FORMS:
         check_form_token(request, request.headers.get(FORM_TOKEN, ""))
 

@@ -218,6 +218,12 @@ def test_on_loopback_without_configuration_everybody_may(
         assert call(channel, method) is grpc.StatusCode.OK
 
 
+def test_an_open_gateway_behind_a_proxy_answers_nobody(gateways: Gateways) -> None:
+    with grpc.insecure_channel(gateways().address) as channel:
+        assert call(channel, "GetModel") is grpc.StatusCode.OK
+        assert call(channel, "GetModel", [("x-forwarded-for", "192.0.2.1")]) is grpc.StatusCode.PERMISSION_DENIED
+
+
 def test_anonymous_callers_have_the_role_that_is_given_to_them(gateways: Gateways, put: Callable[..., Record]) -> None:
     put(1)
     gateway = gateways(access=AccessSettings(allow_anonymous=True, anonymous_role=Role.VIEWER))

@@ -217,11 +217,36 @@ def test_an_open_page_takes_no_change_from_another_site_and_no_other_name(tmp_pa
     """Whoever makes a browser on this machine visit a page of theirs must not reach ours through it."""
     with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
         assert client.get("/live").status_code == 200
-        assert post(client).status_code not in (401, 403)
-        assert post(client, origin=page.address).status_code not in (401, 403)
-        assert post(client, origin="https://evil.example").status_code == 403
+        own = {"x-form-token": form_token(client, "/")}
+        assert post(client).status_code == 403
+        assert post(client, **own).status_code not in (401, 403)
+        assert post(client, origin=page.address, **own).status_code not in (401, 403)
+        assert post(client, origin="https://evil.example", **own).status_code == 403
         assert client.get("/live", headers={"host": "evil.example"}).status_code == 421
         assert client.get("/live", headers={"host": "localhost:8080"}).status_code == 200
+
+
+def test_an_anonymous_page_answers_to_its_own_names_only_and_takes_changes_with_its_form_token(tmp_path: Path) -> None:
+    access = AccessSettings(allow_anonymous=True, anonymous_role=Role.ENGINEER)
+    with guarded_page(tmp_path, access, hosts=("Inspector.plant.example",)) as page, page.client() as client:
+        for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""):
+            assert client.get("/live", headers={"host": host}).status_code == 421
+        for host in ("inspector.plant.example", "INSPECTOR.plant.example.:8080", "192.0.2.7:8080", "[::1]:8080"):
+            assert client.get("/live", headers={"host": host}).status_code == 200
+        assert post(client).status_code == 403
+        assert post(client, **{"x-form-token": form_token(client, "/")}).status_code not in (401, 403)
+
+
+def test_a_page_where_everybody_signs_in_answers_to_every_name(page: GuardedPage, client: httpx.Client) -> None:
+    assert client.get("/sign-in", headers={"host": "any.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["forwarded", "x-forwarded-for", "X-Forwarded-Proto", "via", "x-real-ip"])
+def test_an_open_page_behind_a_proxy_is_refused(tmp_path: Path, name: str) -> None:
+    with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
+        refused = client.get("/live", headers={name: "192.0.2.1"})
+    assert refused.status_code == 403
+    assert "[access]" in refused.text
 
 
 def test_sign_in_that_fails_says_why_and_not_the_token(page: GuardedPage, client: httpx.Client) -> None:
