@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inspector.access.principal import Principal
+from inspector.access.principal import Principal, name_of
 from inspector.access.settings import SessionSettings
 
 
@@ -66,7 +66,7 @@ class Sessions:
 
     def close_all_of(self, name: str) -> int:
         """Ends all sessions of a person; returns how many."""
-        digests = [digest for digest, session in self._sessions.items() if session.principal.name == name]
+        digests = [digest for digest, session in self._sessions.items() if session.principal.name == name_of(name)]
         for digest in digests:
             self._end(digest)
         return len(digests)
@@ -78,8 +78,8 @@ class Sessions:
         return is_young and not session.is_closed and session.is_valid()
 
     def _make_room(self, principal: Principal) -> None:
-        own = [digest for digest, session in self._sessions.items() if session.principal == principal]
-        for digest in own[: max(0, len(own) + 1 - self._settings.max_per_principal)]:
+        digests = [digest for digest, session in self._sessions.items() if session.principal == principal]
+        for digest in digests[: max(0, len(digests) + 1 - self._settings.max_per_principal)]:
             self._end(digest)
         while len(self._sessions) >= self._settings.max_sessions:
             self._end(next(iter(self._sessions)))

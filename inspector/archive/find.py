@@ -32,10 +32,10 @@ class Archive:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, wanted: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
+    def find(self, piece_filter: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
         """Newest entry first, at most `MAX_LIMIT` rows; `before` is the key of the last row of the page before."""
         with self._database.read() as connection:
-            return search(connection, wanted, before, min(limit, MAX_LIMIT))
+            return search(connection, piece_filter, before, min(limit, MAX_LIMIT))
 
     def row(self, key: int) -> PieceRow:
         """Raises NotInArchiveError."""
@@ -68,14 +68,14 @@ class Archive:
     def read_twice(self, inspections: Collection[InspectionId]) -> set[InspectionId]:
         """Those under whose id a second part was read: their verdict may be about either part."""
         table = ID_CONFLICTS.c
-        pieces = {stored_text(each.piece_id) for each in inspections}
+        pieces = {stored_text(inspection.piece_id) for inspection in inspections}
         query = select(table.line, table.station, table.piece_id, table.pass_number).where(table.piece_id.in_(pieces))
         with self._database.read() as connection:
-            found = {InspectionId(*row) for row in connection.execute(query)}
-        return found.intersection(inspections)
+            conflicts = {InspectionId(*row) for row in connection.execute(query)}
+        return conflicts.intersection(inspections)
 
     def recordings(self, key: int) -> list[KeptRecording]:
-        """What the piece was judged on, by source and sequence."""
+        """The recordings that the piece was judged on, by source and sequence."""
         table, files = PIECE_RECORDINGS.c, RECORDING_OBJECTS.c
         query = (
             select(table.source, table.sequence, table.kind, table.sha256,
@@ -89,10 +89,12 @@ class Archive:
             return [KeptRecording(**row) for row in connection.execute(query).mappings()]
 
     def feedback(self, key: int) -> list[KeptFeedback]:
-        """What people said about the piece, oldest first."""
-        said = FEEDBACK.c
+        """People's findings about the piece, oldest first."""
+        feedback = FEEDBACK.c
         query = (
-            select(said.label, said.defects, said.author, said.note, said.given_ns, said.append_ns)
+            select(
+                feedback.label, feedback.defects, feedback.author, feedback.note, feedback.given_ns, feedback.append_ns
+            )
             .join(VERDICTS, and_(*(FEEDBACK.c[name] == VERDICTS.c[name] for name in _INSPECTION)))
             .where(VERDICTS.c.key == key)
             .order_by(FEEDBACK.c.given_ns, FEEDBACK.c.key)

@@ -68,7 +68,7 @@ REVIEW_SLOTS = Table(
     Column("slot", Integer, nullable=False),
     # In place of `piece_key` for a known piece.
     Column("known_key", ForeignKey(REVIEW_KNOWN.c.key)),
-    # Random: how the page names what it holds. NULL before it is given out for the first time.
+    # Random: names the piece in the page. NULL before it is given out for the first time.
     Column("token", TEXT),
     Column("reviewer", TEXT),
     Column("lent_ns", NUMBER),

@@ -65,14 +65,14 @@ def export(
     """
     service = load_service(config)
     principal = principal_for(service, ACTION, token_file)
-    wanted = PieceFilter(line=line, station=station, product=product, since_ns=since, until_ns=until)
+    piece_filter = PieceFilter(line=line, station=station, product=product, since_ns=since, until_ns=until)
     store = open_store(service.config.recordings.settings, service.path.parent)
     with (
         open_archive(service) as database,
         audited(service) as audit,
         audit.act(principal, ACTION, str(out), {"line": line or "", "product": product or ""}),
     ):
-        summary = export_dataset(database, store, wanted, out, seed=seed)
+        summary = export_dataset(database, store, piece_filter, out, seed=seed)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:

@@ -142,17 +142,17 @@ def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]]) -> None:
 def _of_manifest(place: _Place, manifest: Path) -> list[tuple[PieceRow, Finding]]:
     truths = []
     for row in read_manifest(manifest):
-        found = place.archive.find(PieceFilter(piece_id=row.piece_id), limit=1) if row.label != "unknown" else []
-        truths += [(piece, parse_finding(row.label, row.defects)) for piece in found]
+        pieces = place.archive.find(PieceFilter(piece_id=row.piece_id), limit=1) if row.label != "unknown" else []
+        truths += [(piece, parse_finding(row.label, row.defects)) for piece in pieces]
     return truths
 
 
 def _said_by(place: _Place, author: str) -> list[tuple[PieceRow, Finding]]:
     truths = []
     for spoken in spoken_about(place.database, PieceFilter()):
-        said = consensus([finding for finding in spoken.findings if finding.author == author])
-        if isinstance(said, Consensus) and not spoken.was_read_twice:
-            truths.append((place.archive.row(spoken.key), parse_finding(said.label, said.defects)))
+        agreed = consensus([finding for finding in spoken.findings if finding.author == author])
+        if isinstance(agreed, Consensus) and not spoken.was_read_twice:
+            truths.append((place.archive.row(spoken.key), parse_finding(agreed.label, agreed.defects)))
     return truths
 
 

@@ -27,7 +27,7 @@ class Held:
     """A piece in the hands of one reviewer."""
 
     token: str
-    """Names it in the page; says nothing about the piece."""
+    """Names the piece in the page without describing it."""
     verdict_key: int
     until_ns: int
     """From then on another person may get it."""
@@ -45,7 +45,7 @@ class Lending:
         self._database, self._settings, self._draw = database, settings, draw
 
     def hold(self, reviewer: str, count: int, now_ns: int) -> list[Held]:
-        """The pieces that the reviewer holds, in order, filled up to `count` and lent anew. Fewer where the queue has
+        """The pieces that the reviewer holds, in order, filled up to `count` and lent again. Fewer where the queue has
         no more. Raises StoreError."""
         for attempt in range(ATTEMPTS):
             try:
@@ -57,7 +57,7 @@ class Lending:
         raise AssertionError("unreachable")
 
     def held(self, reviewer: str, token: str) -> Held | None:
-        """What the token names, while this reviewer holds it. Raises StoreError."""
+        """The piece of this token, while this reviewer holds it. Raises StoreError."""
         with self._database.read() as connection:
             rows = _held(connection, reviewer, MAX_HELD * 2)
         return next((Held(row.token, row.verdict_key, row.until_ns) for row in rows if row.token == token), None)
@@ -112,7 +112,7 @@ class _Lent(NamedTuple):
 
 
 def _held(connection: Connection, reviewer: str, limit: int) -> list[_Lent]:
-    """What the reviewer holds without an answer, the earliest first."""
+    """Pieces that the reviewer holds without an answer, the earliest first."""
     verdict_key = func.coalesce(_P.verdict_key, _K.verdict_key).label("verdict_key")
     query = (
         select(_S.key, _S.token, _S.until_ns, verdict_key)
@@ -127,8 +127,10 @@ def _held(connection: Connection, reviewer: str, limit: int) -> list[_Lent]:
 
 def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> int | None:
     """The oldest piece that nobody holds and that this reviewer has no part in."""
-    own = REVIEW_SLOTS.alias("own")
-    has_part = select(own.c.key).where(own.c.piece_key == _S.piece_key, own.c.reviewer == reviewer).exists()
+    own_slots = REVIEW_SLOTS.alias("own")
+    has_part = (
+        select(own_slots.c.key).where(own_slots.c.piece_key == _S.piece_key, own_slots.c.reviewer == reviewer).exists()
+    )
     query = (
         select(_S.key)
         .join(REVIEW_PIECES, _S.piece_key == _P.key)

@@ -37,8 +37,8 @@ class Queue:
             rows = _verdicts_after(connection, position, min(BATCH, room)) if room > 0 else []
             if not rows:
                 return 0
-            taken = [row for row in rows if self._is_wanted(row)]
-            for row in _unknown(connection, taken):
+            chosen = [row for row in rows if self._is_wanted(row)]
+            for row in _unknown(connection, chosen):
                 self._add(connection, row, now_ns)
             position_row = REVIEW_POSITION.c.name == POSITION
             connection.execute(update(REVIEW_POSITION).where(position_row).values(verdict_key=rows[-1]["key"]))
@@ -73,11 +73,11 @@ class Queue:
 
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
-        wanted = num_wanted(_inspection(row), self._settings)
+        num_answers = num_wanted(_inspection(row), self._settings)
         added = (
             upsert(connection, REVIEW_PIECES)
             .on_conflict_do_nothing()
-            .values(**values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns)
+            .values(**values, verdict_key=row["key"], wanted=num_answers, added_ns=now_ns)
         )
         if connection.execute(added.returning(_P.key)).first() is not None:
             hold(connection, row["key"], "", now_ns)
@@ -111,7 +111,7 @@ def close_piece(connection: Connection, key: int, verdict_key: int, why: str, no
 
 
 def _locked_position(connection: Connection) -> int:
-    """Locked until the transaction ends. Behind the newest verdict only after the archive was made anew."""
+    """Locked until the transaction ends. Behind the newest verdict only after the archive was rebuilt from nothing."""
     start = upsert(connection, REVIEW_POSITION).values(name=POSITION, verdict_key=0)
     connection.execute(start.on_conflict_do_nothing())
     where = REVIEW_POSITION.c.name == POSITION

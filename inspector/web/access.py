@@ -1,4 +1,4 @@
-"""What the page needs for sign-in: identities, sessions, provider, rates."""
+"""Parts of the sign-in: identities, sessions, provider, rates."""
 
 import secrets
 from collections import OrderedDict
@@ -58,6 +58,8 @@ class PageAccess:
     sessions: Sessions
     requests: Buckets
     """How often an address, and a signed-in person, may ask."""
+    acts: Buckets
+    """How often a person may change something."""
     flow: SignInFlow | None = None
     hosts: HostNames | None = None
     """Where people get in without credentials: names that a browser may call this server by."""
@@ -79,6 +81,7 @@ def page_access(settings: AccessSettings, listen: str, hosts: Iterable[str] = ()
         Identities(settings, only_this_machine=is_local, bearer=bearer),
         Sessions(settings.sessions),
         Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
+        Buckets(rates.acts_per_minute / 60, rates.acts_per_minute),
         flow,
         hosts=_host_names(settings, listen, hosts),
     )

@@ -40,7 +40,7 @@ def key_of(request: Request) -> int:
 
 
 def away_page(request: Request, error: StoreError) -> Response:
-    """Says that the archive is away; the line goes on meanwhile."""
+    """Says that the archive is away; the line continues meanwhile."""
     page = render(request, "archive_away.html", {"reason": str(error), "retry_s": RETRY_S}, 503)
     page.headers["retry-after"] = str(RETRY_S)
     return page

@@ -15,7 +15,7 @@ SEND_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found."""
+    """The outcome of a verification."""
 
     num_records: int
     num_heads: int
@@ -119,7 +119,7 @@ def _own_heads(file: Path) -> Iterator[tuple[Head, str]]:
 
 
 def _first(count: int, problems: Iterator[str]) -> Iterator[str]:
-    """All are read, for what they leave behind; the first ones are given."""
+    """Reads all faults and keeps the first ones."""
     for number, problem in enumerate(problems):
         if number < count:
             yield problem

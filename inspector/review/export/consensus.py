@@ -13,7 +13,7 @@ _SURE = frozenset({Label.LABEL_OK, Label.LABEL_NOK})
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What all people who were sure agree on."""
+    """The label that all people who were sure agree on."""
 
     label: Literal["ok", "nok"]
     defects: tuple[str, ...]
@@ -25,14 +25,14 @@ class NoConsensus:
     """Why the piece has no label."""
 
     why: str
-    said: tuple[str, ...]
-    """Who said what, such as `ada: nok dent`."""
+    answers: tuple[str, ...]
+    """Each person's answer, such as `ada: nok dent`."""
 
 
 def consensus(findings: Iterable[KeptFeedback]) -> Consensus | NoConsensus | None:
-    """Of each person's last word; None where nobody's word is left. Whoever was unsure neither agrees nor disagrees."""
+    """From each person's last finding; None without any. A person who was unsure neither agrees nor disagrees."""
     last: dict[str, KeptFeedback] = {}
-    for finding in sorted(findings, key=lambda found: found.given_ns):
+    for finding in sorted(findings, key=lambda each: each.given_ns):
         last[finding.author] = finding
     words = [finding for finding in last.values() if finding.label in _SURE or finding.label == Label.LABEL_UNSURE]
     sure = [finding for finding in words if finding.label in _SURE]
@@ -54,5 +54,5 @@ def _said(findings: Sequence[KeptFeedback]) -> tuple[str, ...]:
     words: dict[int, str] = {Label.LABEL_OK: "ok", Label.LABEL_NOK: "nok", Label.LABEL_UNSURE: "unsure"}
     return tuple(
         " ".join((f"{finding.author or 'unnamed'}:", words[finding.label], *finding.defects))
-        for finding in sorted(findings, key=lambda found: found.author)
+        for finding in sorted(findings, key=lambda each: each.author)
     )

@@ -51,13 +51,13 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was exported."""
+    """The content of an exported data set."""
 
     num_pieces: int
     num_by_split: Mapping[Split, Mapping[str, int]]
     """Pieces by split and label."""
     num_by_decision: Mapping[str, int]
-    """By what the line had decided."""
+    """Pieces by the line's decision."""
     num_known: int
     """Known pieces among those spoken about: they measure people and are left out, without a name."""
     num_left_out: int
@@ -77,7 +77,7 @@ class _Piece:
 def export_dataset(
     database: Database,
     store: RecordingStore,
-    wanted: PieceFilter,
+    piece_filter: PieceFilter,
     out: Path,
     *,
     seed: int = 0,
@@ -86,7 +86,7 @@ def export_dataset(
     """Writes to an empty or new folder. Its pieces are held from retention under the folder's name. Raises ExportError,
     StoreError, OSError."""
     _prepare(out)
-    return _Export(database, store, out, seed, progress).run(spoken_about(database, wanted))
+    return _Export(database, store, out, seed, progress).run(spoken_about(database, piece_filter))
 
 
 class _Export:
@@ -98,7 +98,7 @@ class _Export:
         self._left_out: list[LeftOut] = []
 
     def run(self, spoken: Sequence[SpokenAbout]) -> Summary:
-        pieces = self._with_recordings(_named(self._agreed([each for each in spoken if not each.is_known])))
+        pieces = self._with_recordings(_named(self._agreed([piece for piece in spoken if not piece.is_known])))
         if not pieces:
             raise ExportError(
                 f"no piece can be exported: {len(spoken)} pieces were spoken about, {len(self._left_out)} left out "
@@ -108,21 +108,21 @@ class _Export:
         self._hold(pieces)
         write_manifest(self._out / MANIFEST, rows)
         self._write_others(pieces, rows)
-        summary = _summary(pieces, rows, sum(each.is_known for each in spoken), self._left_out)
-        _write_lines(self._out / LEFT_OUT, [asdict(each) for each in self._left_out])
+        summary = _summary(pieces, rows, sum(piece.is_known for piece in spoken), self._left_out)
+        _write_lines(self._out / LEFT_OUT, [asdict(piece) for piece in self._left_out])
         (self._out / SUMMARY).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
         return summary
 
     def _agreed(self, spoken: Sequence[SpokenAbout]) -> list[tuple[SpokenAbout, Consensus]]:
         agreed = []
-        for each in spoken:
-            found = consensus(each.findings)
-            if each.was_read_twice:
-                self._leave_out(each, "two parts were read under this id")
-            elif isinstance(found, NoConsensus):
-                self._left_out.append(LeftOut(str(each.inspection), found.why, found.said))
-            elif found is not None:
-                agreed.append((each, found))
+        for piece in spoken:
+            outcome = consensus(piece.findings)
+            if piece.was_read_twice:
+                self._leave_out(piece, "two parts were read under this id")
+            elif isinstance(outcome, NoConsensus):
+                self._left_out.append(LeftOut(str(piece.inspection), outcome.why, outcome.answers))
+            elif outcome is not None:
+                agreed.append((piece, outcome))
         return agreed
 
     def _with_recordings(self, named: Sequence[tuple[str, SpokenAbout, Consensus]]) -> list[_Piece]:
@@ -188,8 +188,8 @@ def _named(agreed: Sequence[tuple[SpokenAbout, Consensus]]) -> list[tuple[str, S
     """The piece's id where only one inspection has it, else the whole inspection."""
     times = Counter(spoken.inspection.piece_id for spoken, _ in agreed)
     return [
-        (_name(spoken.inspection, is_alone=times[spoken.inspection.piece_id] == 1), spoken, found)
-        for spoken, found in agreed
+        (_name(spoken.inspection, is_alone=times[spoken.inspection.piece_id] == 1), spoken, label)
+        for spoken, label in agreed
     ]
 
 
@@ -233,7 +233,7 @@ def _num_by_label(rows: Sequence[PieceRow]) -> dict[str, int]:
 
 
 def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -> tuple[str, ...]:
-    """What whoever trains on it should know."""
+    """Limits of the data that training should heed."""
     notes = [f"{num_single} of {len(rows)} labels are the word of one person"]
     without_lot = sum("lot" not in row.groups for row in rows)
     if without_lot:
@@ -252,7 +252,7 @@ def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -
 
 
 def _most(left_out: Sequence[LeftOut]) -> str:
-    counts = Counter(each.why for each in left_out).most_common(3)
+    counts = Counter(piece.why for piece in left_out).most_common(3)
     return "; ".join(f"{number}: {why}" for why, number in counts) or "none had a finding"
 
 

@@ -1,8 +1,5 @@
 """Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
-import json
-from collections.abc import Mapping
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +15,7 @@ from inspector.web import piece_report
 from inspector.web.actions import needs, principal_of
 from inspector.web.archive_away import archive_of, key_of
 from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, PieceFinding
+from inspector.web.json_body import json_object
 from inspector.web.state import Floor, floor_of
 from protos.inspection.v1.records_pb2 import Feedback, Label
 from streams.observation import InspectionId
@@ -81,26 +79,23 @@ def _answer(stored: Feedback) -> dict[str, object]:
 
 def read_finding(body: bytes) -> PieceFinding:
     """Raises HTTPException where the body is no finding."""
-    try:
-        form = json.loads(body)
-    except ValueError as error:
-        raise HTTPException(400, "The finding is no JSON.") from error
-    if not isinstance(form, Mapping):
-        raise HTTPException(400, "The finding is no JSON object.")
+    form = json_object(body)
     label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
     is_list = (
-        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
     )
     if not isinstance(label, str) or not isinstance(note, str) or not is_list:
         raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
-    return PieceFinding(label, tuple(each.strip() for each in defects if each.strip()), note.strip())
+    return PieceFinding(label, tuple(defect.strip() for defect in defects if defect.strip()), note.strip())
 
 
 def _are_names(defects: object) -> bool:
-    return isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+    return (
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
+    )
 
 
 routes = [
-    Route("/kept/{key:int}/feedback", given, methods=["GET"]),
-    Route("/kept/{key:int}/feedback", give, methods=["POST"]),
+    Route("/kept/{key:number}/feedback", given, methods=["GET"]),
+    Route("/kept/{key:number}/feedback", give, methods=["POST"]),
 ]

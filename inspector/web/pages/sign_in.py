@@ -17,7 +17,7 @@ from inspector.web.access import BEGUN_S
 from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
 from inspector.web.failures import PageFailures
-from inspector.web.sign_in import check_form_token, checked
+from inspector.web.sign_in import check_acts, check_form_token, checked
 from inspector.web.state import floor_of
 from inspector.web.templating import render
 
@@ -120,7 +120,8 @@ def _code(request: Request) -> str:
 
 async def _open(request: Request, principal: Principal, then: str, is_valid: Callable[[], bool] = always) -> Response:
     floor = floor_of(request)
-    detail = {"from": request.state.client_host}
+    check_acts(floor.access, f"user {principal.name}")
+    detail = {"from": request.state.client_host} | ({"sub": principal.subject} if principal.subject else {})
     await run_in_threadpool(floor.audit.append, principal, "sign-in", principal.name, detail)
     cookie, _ = floor.access.sessions.open(principal, is_valid)
     response = RedirectResponse(local_path(then), 303)

@@ -35,14 +35,14 @@ def config(tmp_path: Path) -> Path:
 def desk(tmp_path: Path, config: Path) -> Iterator[Floor]:
     """Six pieces, with ada's word on each: the first and the fourth are defective."""
     settings = ReviewSettings(second_share=0.0, known_share=1.0)
-    with floor(f"sqlite:///{tmp_path / 'archive.sqlite'}", settings) as made:
-        made.add([f"p{number}" for number in range(6)])
+    with floor(f"sqlite:///{tmp_path / 'archive.sqlite'}", settings) as filled:
+        filled.add([f"p{number}" for number in range(6)])
         for number in range(6):
-            made.say(f"p{number}", "ada", *(("nok", "dent") if number % 3 == 0 else ("ok",)))
+            filled.say(f"p{number}", "ada", *(("nok", "dent") if number % 3 == 0 else ("ok",)))
         store = FolderStore(tmp_path / "recordings")
-        for content in made.files.values():
+        for content in filled.files.values():
             store.put(content)
-        yield made
+        yield filled
 
 
 def call(config: Path, *arguments: str) -> Result:
@@ -125,8 +125,8 @@ def test_agreement_shows_both_errors_apart_and_what_is_too_little(desk: Floor, c
     assert "misses        1 of 1 = 100.0%" in output
     assert "false alarms  none seen" in output
     assert "148 more" in output
-    found = json.loads(call(config, "review", "agreement", "--json").stdout)
-    assert found["reviewers"][0]["misses"]["count"] == 1
+    agreement = json.loads(call(config, "review", "agreement", "--json").stdout)
+    assert agreement["reviewers"][0]["misses"]["count"] == 1
 
 
 def test_nothing_to_compare_is_said(desk: Floor, config: Path) -> None:
@@ -135,7 +135,7 @@ def test_nothing_to_compare_is_said(desk: Floor, config: Path) -> None:
 
 def test_a_second_opinion_is_asked_for_a_piece_of_the_queue(desk: Floor, config: Path) -> None:
     desk.queue()
-    asked = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
-    assert "next person" in asked.output
+    first = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
+    assert "next person" in first.output
     again = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
     assert "two people look at it already" in again.output

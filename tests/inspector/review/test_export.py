@@ -68,9 +68,9 @@ def test_training_takes_the_data_set(floors: Floors, tmp_path: Path) -> None:
 
 def test_postgresql_gives_the_same_data_set(postgres_url: str, floors: Floors, tmp_path: Path) -> None:
     export(reviewed(floors), tmp_path / "sqlite")
-    with floor(postgres_url, ReviewSettings()) as made:
-        made.add(["unseen"])
-        export(reviewed(lambda: made), tmp_path / "postgresql")
+    with floor(postgres_url, ReviewSettings()) as filled:
+        filled.add(["unseen"])
+        export(reviewed(lambda: filled), tmp_path / "postgresql")
     for name in ("manifest.jsonl", "coco.json", "label-studio.json", "left-out.jsonl"):
         assert (tmp_path / "sqlite" / name).read_text() == (tmp_path / "postgresql" / name).read_text()
 
@@ -154,10 +154,10 @@ def test_coco_tools_read_the_boxes(floors: Floors, tmp_path: Path) -> None:
 def test_label_studio_reads_tasks_boxes_and_answers(floors: Floors, tmp_path: Path) -> None:
     out = tmp_path / "set"
     export(reviewed(floors), out)
-    found = read_tasks(out / "label-studio.json", out / "label-studio.xml")
-    assert len(found) == NUM
-    assert all(task["fits"] is True and task["annotations"] == [True] for task in found)
-    assert sum(task["predictions"] == [[]] for task in found) == 4
+    tasks = read_tasks(out / "label-studio.json", out / "label-studio.xml")
+    assert len(tasks) == NUM
+    assert all(task["fits"] is True and task["annotations"] == [True] for task in tasks)
+    assert sum(task["predictions"] == [[]] for task in tasks) == 4
 
 
 def test_label_studios_converter_gives_the_same_boxes_as_our_coco(floors: Floors, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the server tells the Review page, and what it does not."""
+"""The server's answers to the Review page hold nothing that names a known piece."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from tests.inspector.web.review_parts import ReviewPages, review_pages
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[ReviewPages]:
-    with review_pages(tmp_path, num_pieces=8, num_known=2) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[ReviewPages]:
+    with review_pages(tmp_path, num_pieces=8, num_known=2) as pages:
+        yield pages
 
 
 @pytest.fixture
-def client(made: ReviewPages) -> Iterator[TestClient]:
-    with TestClient(made.app, base_url="http://127.0.0.1") as client:
+def client(pages: ReviewPages) -> Iterator[TestClient]:
+    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -42,7 +42,7 @@ def test_three_pieces_are_held_and_stay_the_same(client: TestClient) -> None:
     assert held(client) == first
 
 
-def test_an_answer_brings_the_next_piece(client: TestClient, made: ReviewPages) -> None:
+def test_an_answer_brings_the_next_piece(client: TestClient, pages: ReviewPages) -> None:
     first, second, third = held(client)
     state = answer(client, first["token"], "nok", ["dent"])
     assert [card["token"] for card in state["pieces"][:2]] == [second["token"], third["token"]]
@@ -57,10 +57,10 @@ def test_undo_brings_the_piece_back(client: TestClient) -> None:
     assert client.post("/review/undo").json()["undone"] is False
 
 
-def test_the_author_is_who_is_signed_in(client: TestClient, made: ReviewPages) -> None:
+def test_the_author_is_who_is_signed_in(client: TestClient, pages: ReviewPages) -> None:
     first, *_ = held(client)
     client.post("/review/answer", json={"token": first["token"], "label": "ok", "author": "somebody else"})
-    assert {author for _, _, author in published(made.desk)} == {"local"}
+    assert {author for _, _, author in published(pages.desk)} == {"local"}
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_pictures_and_sounds_are_for_whoever_holds_the_piece(client: TestClient)
     assert client.get(top["frames"][0]).status_code == 404
 
 
-def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, made: ReviewPages) -> None:
+def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, pages: ReviewPages) -> None:
     """Cards and headers of known and other pieces have the same form, and nothing in them names the piece."""
     forms: dict[bool, set[str]] = {True: set(), False: set()}
     for _ in range(8):
         (card, *_) = held(client)
-        name = made.desk.name(made.page.review.desk.held("local", card["token"]).verdict_key)  # type: ignore[union-attr]
+        name = pages.desk.name(pages.page.review.desk.held("local", card["token"]).verdict_key)  # type: ignore[union-attr]
         text = json.dumps(card)
         for secret in (name, "known", "demo", "0123456789ab", "quinn", "score"):
             assert secret not in text
@@ -106,24 +106,24 @@ def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, made: Re
     assert forms[True] == forms[False] != set()
 
 
-def test_answers_to_known_pieces_are_not_published(client: TestClient, made: ReviewPages) -> None:
+def test_answers_to_known_pieces_are_not_published(client: TestClient, pages: ReviewPages) -> None:
     while cards := held(client):
         answer(client, cards[0]["token"])
-    names = [name for name, _, _ in published(made.desk)]
+    names = [name for name, _, _ in published(pages.desk)]
     assert sorted(names) == sorted(f"p{number}" for number in range(8))
 
 
-def test_the_tokens_of_a_person_are_of_no_use_to_another(made: ReviewPages) -> None:
-    token = made.desk.desk.hold("ada", 1)[0].token
-    with TestClient(made.app, base_url="http://127.0.0.1") as client:
+def test_the_tokens_of_a_person_are_of_no_use_to_another(pages: ReviewPages) -> None:
+    token = pages.desk.desk.hold("ada", 1)[0].token
+    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
         assert client.get(f"/review/pieces/{token}/0/picture/0").status_code == 404
         assert "somebody else" in answer(client, token)["problem"]
-    assert published(made.desk) == []
+    assert published(pages.desk) == []
 
 
-def test_prepared_pieces_take_a_bounded_amount_of_memory(made: ReviewPages) -> None:
-    """The oldest go first; whoever asks for one again gets it again."""
-    pieces = made.page.review
+def test_prepared_pieces_take_a_bounded_amount_of_memory(pages: ReviewPages) -> None:
+    """The oldest go first; a person who asks for one again gets it again."""
+    pieces = pages.page.review
     assert pieces is not None
     pieces.max_bytes = 1
     first, *_ = pieces.hold("ada")

@@ -10,6 +10,7 @@ import pytest
 from inspector.archive.database import Database
 from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.folder_store import FolderStore
+from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.keeping import Keeping
 from inspector.archive.recordings.kept_inputs import KeptInputs
 from inspector.archive.recordings.missing import Why
@@ -18,6 +19,7 @@ from inspector.archive.rows import PieceFilter
 from inspector.archive.schema import HOLDS
 from inspector.recipe.keep import Keep
 from inspector.verdicts.follow import StoreError
+from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import LogUnavailableError
 from tests.inspector.archive.recordings.kept_line import ALL, KeptLine, archive_verdicts
 from tests.inspector.archive.recordings.recorded_line import PREFIX, assert_equal
@@ -41,9 +43,9 @@ def line(judged: Judged, database: Database, tmp_path: Path) -> Iterator[KeptLin
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For tests whose statements others have tried on both databases."""
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as made:
-        upgrade(made)
-        yield made
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
+        upgrade(opened)
+        yield opened
 
 
 @pytest.fixture
@@ -285,3 +287,39 @@ def test_files_of_a_verdict_that_the_archive_removed_are_swept(line: KeptLine, t
         os.utime(path, (path.stat().st_mtime - 7200,) * 2)
     assert line.retention(grace_s=0).sweep() > 0
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), MemoryError()])
+def test_a_piece_that_cannot_be_read_by_an_error_delays_no_other_one(
+    sqlite_line: KeptLine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """It used to end the floor, at each start anew."""
+    read, failures = sqlite_line.inputs.read, [error]
+
+    def fails_once(verdict: Verdict) -> JudgedInputs:
+        if failures:
+            raise failures.pop()
+        return read(verdict)
+
+    monkeypatch.setattr(sqlite_line.inputs, "read", fails_once)
+    sqlite_line.run()
+    assert num_kept(sqlite_line) == NUM - 1
+    assert sqlite_line.value("missing_total", reason="unreadable") == 1
+    assert "cannot be read, by an error of this program" in caplog.text
+
+
+def test_the_sweep_of_a_service_that_restarts_often_comes_to_every_folder(
+    sqlite_line: KeptLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to begin with the first one at each start."""
+    swept: list[str] = []
+    retention = sqlite_line.retention()
+    monkeypatch.setattr(retention, "sweep", lambda prefixes: swept.extend(prefixes) or 0)
+    for _ in range(12):
+        now_s = [0.0]
+        keeping = Keeping(
+            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=lambda now_s=now_s: now_s[0]
+        )
+        now_s[0] = 3600.0
+        keeping.turn()
+    assert len(set(swept)) > 1
