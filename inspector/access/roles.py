@@ -60,6 +60,7 @@ RULES: Mapping[str, Rule] = {
     "alerts.silence": Rule(Role.QUALITY, "silence an alert for a time"),
     "archive.export": Rule(Role.QUALITY, "export the archive"),
     "dataset.export": Rule(Role.QUALITY, "export a data set with its recordings"),
+    "dataset.release": Rule(Role.QUALITY, "let go of the pieces that a data set holds in the archive"),
     "thresholds.change": Rule(Role.QUALITY, "change the limits of a decision"),
     "audit.read": Rule(Role.QUALITY, "read and verify the audit log"),
     # Change the line

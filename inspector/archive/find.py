@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Collection
+from threading import BoundedSemaphore
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select
 
 from inspector.archive.body import StoredVerdict, unpack
 from inspector.archive.database import Database
+from inspector.archive.limited import in_turn
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
 from inspector.archive.schema import HEAT_MAPS, ID_CONFLICTS, STATIONS, VERDICT_BODIES, VERDICTS
@@ -20,6 +22,10 @@ __all__ = ["Archive", "KeptFeedback", "KeptRecording", "MadeWhere", "NotInArchiv
 
 MAX_LIMIT = 1000
 """Rows of one page at most."""
+MAX_SEARCHES = 4
+"""Searches at the same time, so that other reads have connections left."""
+SEARCH_WAIT_S = 1.0
+"""How long a search waits for its turn."""
 
 
 class NotInArchiveError(Exception):
@@ -31,10 +37,11 @@ class Archive:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._searches = BoundedSemaphore(MAX_SEARCHES)
 
     def find(self, piece_filter: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
         """Newest entry first, at most `MAX_LIMIT` rows; `before` is the key of the last row of the page before."""
-        with self._database.read() as connection:
+        with in_turn(self._searches, SEARCH_WAIT_S), self._database.read() as connection:
             return search(connection, piece_filter, before, min(limit, MAX_LIMIT))
 
     def row(self, key: int) -> PieceRow:

@@ -11,14 +11,14 @@ from inspector.archive.settings import ArchiveSettings
 from inspector.recipe.problems import ConfigError, Problem, shown
 
 
-def open_database(path: Path, settings: ArchiveSettings) -> Database:
+def open_database(path: Path, settings: ArchiveSettings, kind: type[Database] = Database) -> Database:
     """`path` is the configuration file. Connects at the first use. Raises ConfigError."""
     try:
         url = make_url(settings.database)
         if url.get_backend_name() == "sqlite":
             url = url.set(database=str((path.parent / (url.database or "archive.sqlite")).resolve()))
         bounds = Bounds(settings.min_free_bytes, settings.lock_timeout_s, settings.statement_timeout_s)
-        return Database(url, _password(path, settings.password_env), bounds)
+        return kind(url, _password(path, settings.password_env), bounds)
     except ConfigError:
         raise
     except DatabaseError as exc:

@@ -19,6 +19,7 @@ log = logging.getLogger("inspector.review")
 BATCH = 500
 """Verdicts considered, and pieces made ready, in one transaction."""
 POSITION = "queue"
+_DAY_NS = 86_400 * 10**9
 _IDENTITY = ("line", "station", "piece_id", "pass_number")
 _P = REVIEW_PIECES.c
 
@@ -60,6 +61,20 @@ class Queue:
                 connection.execute(update(REVIEW_PIECES).where(_P.key.in_(keys)).values(ready_ns=now_ns))
                 slots = [{"piece_key": row.key, "slot": slot} for row in rows for slot in range(row.wanted)]
                 connection.execute(insert(REVIEW_SLOTS), slots)
+        return len(rows)
+
+    def expire(self, now_ns: int) -> int:
+        """Closes pieces that nobody answered for too long, and returns how many: they held their recordings. Raises
+        StoreError."""
+        oldest_ns = now_ns - round(self._settings.max_age_days * _DAY_NS)
+        late = select(_P.key, _P.verdict_key).where(_P.closed_ns.is_(None), _P.added_ns < oldest_ns).limit(BATCH)
+        with self._database.write() as connection:
+            rows = connection.execute(late.with_for_update(skip_locked=True)).all()
+            for row in rows:
+                close_piece(connection, row.key, row.verdict_key, "too_old", now_ns)
+        if rows:
+            log.warning("%d pieces left the review queue: nobody answered them within %g days.", len(rows),
+                        self._settings.max_age_days)  # fmt: skip
         return len(rows)
 
     def num_waiting(self) -> int:

@@ -12,6 +12,7 @@ from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
+from inspector.archive.limited import LimitedDatabase
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
@@ -59,7 +60,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
         closing(listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)) as listening,
         open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
-        closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(open_database(service.path, service.config.archive.settings, LimitedDatabase)) as database,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
         piece_parts(service, source, archive := Archive(database), metrics) as parts,
     ):

@@ -24,6 +24,7 @@ from inspector.review.export.files import (
 )
 from inspector.review.export.grouping import SHARES, Member, Placed, place
 from inspector.review.export.label_studio import write_label_studio
+from inspector.review.export.release import HOLDER, hold_name
 from inspector.review.export.reviewed import SpokenAbout, spoken_about
 from inspector.review.queue import hold
 from inspector.verdicts.words import enum_word
@@ -83,7 +84,7 @@ def export_dataset(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
-    """Writes to an empty or new folder. Its pieces are held from retention under the folder's name. Raises ExportError,
+    """Writes to an empty or new folder. Its pieces are held from retention until `release`. Raises ExportError,
     StoreError, OSError."""
     _prepare(out)
     return _Export(database, store, out, seed, progress).run(spoken_about(database, piece_filter))
@@ -155,7 +156,7 @@ class _Export:
         now_ns = time.time_ns()
         with self._database.write() as connection:
             for piece in pieces:
-                hold(connection, piece.spoken.key, self._out.resolve().name, now_ns, holder="dataset")
+                hold(connection, piece.spoken.key, hold_name(self._out), now_ns, holder=HOLDER)
 
     def _write_others(self, pieces: Sequence[_Piece], rows: Sequence[PieceRow]) -> None:
         images = {row.piece_id: self._images(piece, row) for piece, row in zip(pieces, rows, strict=True)}

@@ -1,5 +1,7 @@
 """Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
+from typing import TypeGuard
+
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -81,15 +83,12 @@ def read_finding(body: bytes) -> PieceFinding:
     """Raises HTTPException where the body is no finding."""
     form = json_object(body)
     label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
-    is_list = (
-        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
-    )
-    if not isinstance(label, str) or not isinstance(note, str) or not is_list:
+    if not isinstance(label, str) or not isinstance(note, str) or not _are_names(defects):
         raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
     return PieceFinding(label, tuple(defect.strip() for defect in defects if defect.strip()), note.strip())
 
 
-def _are_names(defects: object) -> bool:
+def _are_names(defects: object) -> TypeGuard[list[str]]:
     return (
         isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
     )

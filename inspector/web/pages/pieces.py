@@ -16,6 +16,7 @@ from inspector.web.numbers import number_of
 from inspector.web.piece_links import list_path, piece_path
 from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
 from inspector.web.piece_words import READ_TWICE, local_input, reason_word, score_words, time_words
+from inspector.web.score_window import DAYS, bounded
 from inspector.web.templating import render
 from streams.observation import InspectionId
 
@@ -29,7 +30,8 @@ def pieces(request: Request) -> Response:
     query = read_query(request.query_params)
     try:
         archive = archive_of(request)
-        rows = [] if query.problems else archive.find(query.piece_filter, query.before, PAGE + 1)
+        wanted = bounded(archive, query.piece_filter)
+        rows = [] if query.problems else archive.find(wanted, query.before, PAGE + 1)
         stations = archive.stations()
         shown = rows[:PAGE]
         doubtful = archive.read_twice([_inspection(row) for row in shown])
@@ -45,6 +47,7 @@ def pieces(request: Request) -> Response:
         "newest": max((row.key for row in shown), default=0),
         "older": query.path(shown[-1].key) if len(rows) > PAGE else None,
         "search": "",
+        "only_days": DAYS if wanted is not query.piece_filter and query.piece_filter.since_ns is None else None,
     }
     return render(request, "pieces.html", context, 400 if query.problems else 200)
 
@@ -57,7 +60,8 @@ def new_pieces(request: Request) -> Response:
     if query.problems or after is None:
         return JSONResponse({"error": "the filter or `after` cannot be read"}, 400)
     try:
-        rows = archive_of(request).find(query.piece_filter, None, MAX_NEW + 1)
+        archive = archive_of(request)
+        rows = archive.find(bounded(archive, query.piece_filter), None, MAX_NEW + 1)
     except StoreError as error:
         return JSONResponse({"error": str(error)}, 503)
     return JSONResponse({"count": sum(row.key > after for row in rows), "at_most": MAX_NEW})

@@ -51,8 +51,8 @@ def test_files_that_the_archive_makes_are_for_its_user_only(tmp_path: Path) -> N
     assert names == dict.fromkeys(("archive.sqlite", "archive.sqlite-wal", "archive.sqlite-shm"), 0o600)
     store = FolderStore(tmp_path / "recordings")
     store.put(b"picture")
-    made = [tmp_path / "recordings", *(tmp_path / "recordings").rglob("*")]
-    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in made} == {(True, 0o700), (False, 0o600)}
+    paths = [tmp_path / "recordings", *(tmp_path / "recordings").rglob("*")]
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in paths} == {(True, 0o700), (False, 0o600)}
 
 
 def test_a_lock_and_a_statement_of_postgresql_are_waited_for_within_bounds(postgres_url: str) -> None:

@@ -57,6 +57,15 @@ def test_a_data_set_is_exported_with_a_summary_for_people(desk: Floor, config: P
     assert len(read_manifest(tmp_path / "set" / "manifest.jsonl")) == 6
 
 
+def test_the_pieces_of_a_data_set_are_let_go(desk: Floor, config: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "set")
+    call(config, "dataset", "export", "--out", folder)
+    assert "6 pieces are no longer held for" in call(config, "dataset", "release", folder).output
+    again = call(config, "dataset", "release", folder)
+    assert again.exit_code == 1
+    assert "it does for: none" in again.output
+
+
 def test_the_summary_is_also_json(desk: Floor, config: Path, tmp_path: Path) -> None:
     result = call(config, "dataset", "export", "--out", str(tmp_path / "set"), "--json")
     assert json.loads(result.stdout)["num_pieces"] == 6

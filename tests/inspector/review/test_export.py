@@ -16,6 +16,7 @@ from inspector.dataset.manifest import read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.review.export.consensus import DISAGREEMENT, NOBODY_KNOWS
 from inspector.review.export.export import ExportError, Summary, export_dataset
+from inspector.review.export.release import UnknownDatasetError, held_datasets, release
 from inspector.review.findings import parse_finding
 from inspector.review.known import KnownPieces
 from inspector.review.settings import ReviewSettings
@@ -80,7 +81,17 @@ def test_pieces_in_a_data_set_are_held_from_retention(floors: Floors, tmp_path: 
     export(floor, tmp_path / "set")
     with floor.database.read() as connection:
         held = connection.execute(select(HOLDS.c.name).where(HOLDS.c.holder == "dataset")).scalars().all()
-    assert held == ["set"] * NUM
+    assert held == [str(tmp_path / "set")] * NUM
+
+
+def test_a_data_set_that_is_released_holds_its_pieces_no_more(floors: Floors, tmp_path: Path) -> None:
+    floor = reviewed(floors)
+    export(floor, tmp_path / "a" / "set")
+    export(floor, tmp_path / "b" / "set")
+    assert release(floor.database, str(tmp_path / "a" / "set")) == NUM
+    assert held_datasets(floor.database) == [str(tmp_path / "b" / "set")]
+    with pytest.raises(UnknownDatasetError, match=r"it does for: .*b/set"):
+        release(floor.database, str(tmp_path / "a" / "set"))
 
 
 def test_disagreements_and_open_questions_are_left_out_and_listed(floors: Floors, tmp_path: Path) -> None:

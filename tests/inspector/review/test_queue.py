@@ -116,3 +116,17 @@ def test_pieces_under_review_are_held_from_retention(floors: Floors) -> None:
     with floor.database.read() as connection:
         held = connection.execute(select(HOLDS.c.verdict_key, HOLDS.c.holder)).all()
     assert [tuple(row) for row in held] == [(floor.row("a").key, "review")]
+
+
+def test_a_piece_that_nobody_answers_leaves_the_queue_and_is_held_no_more(floors: Floors) -> None:
+    floor = floors(max_age_days=2.0)
+    floor.add(["a"])
+    floor.queue()
+    floor.clock.advance(86_400)
+    floor.add(["b"])
+    floor.queue()
+    floor.clock.advance(86_401)
+    floor.queue()
+    assert waiting(floor) == ["b"]
+    with floor.database.read() as connection:
+        assert connection.execute(select(HOLDS.c.verdict_key)).scalars().all() == [floor.row("b").key]

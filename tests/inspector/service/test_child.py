@@ -117,7 +117,7 @@ def test_a_child_that_cannot_be_started_is_tried_again(
     def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":
         if failures:
             raise failures.pop()
-        return real(command, **options)  # type: ignore[call-overload, no-any-return]
+        return real(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr("inspector.service.child.subprocess.Popen", popen)
     with caplog.at_level(logging.WARNING), Child("floor", script, "Free some."):

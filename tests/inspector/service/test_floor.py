@@ -143,24 +143,24 @@ def read(address: str) -> str:
 
 
 def test_the_metrics_of_a_running_floor_are_at_its_page_and_at_an_address_of_their_own(service: Service) -> None:
-    own, page = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    metrics, page = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     with service.path.open("a") as file:
-        file.write(f'[web]\nlisten = "{page}"\n[floor.metrics]\nlisten = "{own}"\n')
+        file.write(f'[web]\nlisten = "{page}"\n[floor.metrics]\nlisten = "{metrics}"\n')
     configured = Service(service.path, load_service_config(service.path), Recipes({}))
-    wanted = "inspector_archive_failing 0.0"
+    sample = "inspector_archive_failing 0.0"
     with running(configured, *PARTS):
-        for address in (own, page):
-            until(lambda address=address: wanted in read(address), 60)  # type: ignore[misc]
-        assert 'inspector_floor_part_up{part="page"} 1.0' in read(own)
+        for address in (metrics, page):
+            until(lambda address=address: sample in read(address), 60)  # type: ignore[misc]
+        assert 'inspector_floor_part_up{part="page"} 1.0' in read(metrics)
 
 
 def test_a_page_whose_port_is_taken_delays_no_archive(service: Service) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
         with service.path.open("a") as file:
-            file.write(f'[web]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n')
+            file.write(f'[web]\nlisten = "127.0.0.1:{occupied.getsockname()[1]}"\n')
         configured = Service(service.path, load_service_config(service.path), Recipes({}))
         with running(configured, *PARTS) as registry:
             until(lambda: is_up(registry, "archive"), 60)
             assert not is_up(registry, "page")
-            taken.close()
+            occupied.close()
             until(lambda: is_up(registry, "page"), 60)

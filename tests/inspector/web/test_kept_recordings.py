@@ -22,13 +22,13 @@ from tests.inspector.archive.recordings.test_inputs import Judged
 class Logged:
     """A log that has the given recordings, or is away."""
 
-    def __init__(self, found: Observation | LogError) -> None:
-        self.found = found
+    def __init__(self, answer: Observation | LogError) -> None:
+        self.answer = answer
 
     def observation(self, _: Verdict) -> Observation:
-        if isinstance(self.found, LogError):
-            raise self.found
-        return self.found
+        if isinstance(self.answer, LogError):
+            raise self.answer
+        return self.answer
 
 
 class Piece:
@@ -44,8 +44,8 @@ class Piece:
         (folder / lost.sha256[:2] / lost.sha256[2:]).unlink()
         self.camera = lost.source
 
-    def shown(self, found: Observation | LogError) -> Observation:
-        return KeptRecordings(self.line.archive, self.line.store, Logged(found)).observation(self.verdict)
+    def shown(self, answer: Observation | LogError) -> Observation:
+        return KeptRecordings(self.line.archive, self.line.store, Logged(answer)).observation(self.verdict)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def test_one_lost_picture_hides_no_other_one(piece: Piece) -> None:
         views={name: replace(view, images=()) for name, view in piece.whole.views.items()},
         clips={name: replace(clip, samples=None) for name, clip in piece.whole.clips.items()},
     )
-    for found in (gone, LogUnavailableError("away")):
-        shown = piece.shown(found)
+    for answer in (gone, LogUnavailableError("away")):
+        shown = piece.shown(answer)
         assert len(shown.views[piece.camera].images) < len(piece.whole.views[piece.camera].images)
         assert all(shown.views[name].images for name, view in piece.whole.views.items() if name != piece.camera)
         assert all(clip.samples is not None for clip in shown.clips.values())

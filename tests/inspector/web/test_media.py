@@ -183,11 +183,11 @@ def test_bytes_that_are_no_png_are_not_served_as_one(tmp_path: Path) -> None:
 def test_that_nothing_can_be_read_is_not_remembered_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It used to be remembered for ever, also after the recordings had been kept."""
     monkeypatch.setattr("inspector.web.media.EMPTY_S", -1.0)
-    reader, made = Late(), verdict()
+    reader, judged = Late(), verdict()
 
     async def read_twice() -> tuple[bool, bool]:
         pieces = media(reader)
-        first, second = [await pieces.files(address_of(entry(made)), made) for _ in range(2)]
+        first, second = [await pieces.files(address_of(entry(judged)), judged) for _ in range(2)]
         pieces.close()
         return first.is_empty, second.is_empty
 

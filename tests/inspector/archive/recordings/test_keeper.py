@@ -1,8 +1,9 @@
 """What pieces were judged on is kept, once, and read back from the archive bit for bit."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -314,12 +315,30 @@ def test_the_sweep_of_a_service_that_restarts_often_comes_to_every_folder(
     """It used to begin with the first one at each start."""
     swept: list[str] = []
     retention = sqlite_line.retention()
-    monkeypatch.setattr(retention, "sweep", lambda prefixes: swept.extend(prefixes) or 0)
+
+    def sweep(prefixes: Sequence[str]) -> int:
+        swept.extend(prefixes)
+        return 0
+
+    monkeypatch.setattr(retention, "sweep", sweep)
     for _ in range(12):
-        now_s = [0.0]
+        moments = iter([0.0])  # when it is made; an hour and more has passed afterwards
         keeping = Keeping(
-            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=lambda now_s=now_s: now_s[0]
+            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=partial(next, moments, 4000.0)
         )
-        now_s[0] = 3600.0
         keeping.turn()
     assert len(set(swept)) > 1
+
+
+def test_held_recordings_take_no_room_from_the_others(sqlite_line: KeptLine) -> None:
+    """The newest pieces used to go, because the held ones alone had more bytes than the limit."""
+    sqlite_line.run()
+    rows = sqlite_line.archive.find(PieceFilter(decisions=[1]), limit=100)
+    sizes = {row.key: sum(kept.num_bytes for kept in sqlite_line.archive.recordings(row.key)) for row in rows}
+    newest, *others = sorted(sizes, reverse=True)
+    for key in others:
+        hold(sqlite_line, key)
+    sqlite_line.keeps = {"disc": Keep(pieces="all", pass_bytes=sizes[newest])}
+    assert sqlite_line.retention().apply() == 0
+    assert sqlite_line.value("held_bytes", decision="pass") == sum(sizes[key] for key in others)
+    assert sqlite_line.value("bytes", decision="pass") == sum(sizes.values())
