@@ -32,18 +32,18 @@ class Identities:
         self._tokens = None if settings.token_file is None else TokenFile(settings.token_file)
         self._bearer = bearer
 
-    def validity(self, credential: str) -> Callable[[], bool]:
-        """Says later whether the local token, which is not kept, still holds; always for other credentials."""
+    def validity(self, credential: str, principal: Principal) -> Callable[[], bool]:
+        """Says later whether the local token, which is not kept, still makes this principal; always for other
+        credentials."""
         tokens = self._tokens
         if tokens is None or not credential.startswith(PREFIX):
             return always
         token_id = id_of(credential)
-        return lambda: tokens.is_valid(token_id)
+        return lambda: tokens.holds(token_id, principal)
 
-    @property
-    def may_block(self) -> bool:
-        """Whether checking a credential may ask the provider over the network."""
-        return self._bearer is not None
+    def asks_provider(self, credential: str) -> bool:
+        """Whether checking this credential may wait for the provider: other checks must not wait behind it."""
+        return self._bearer is not None and not (credential.startswith(PREFIX) and self._tokens is not None)
 
     def of_credential(self, credential: str) -> Principal:
         """Who shows this token. Raises SignInError, SignInUnavailableError."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import InvalidClaimError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
@@ -60,20 +60,30 @@ class OidcVerifier:
         try:
             claims = self._signed(token)
             rules.validate(claims)
+            self._check_party(claims, audience)
         except (JoseError, ValueError, TypeError, RecursionError) as exc:
             raise SignInError(f"the token is not accepted ({_why(exc)}): sign in again") from exc
         return claims
 
+    def _check_party(self, claims: Mapping[str, object], audience: str) -> None:
+        """A token for this client and others must have been made for this one. Access tokens with an audience of their
+        own name the program that shows them instead. Raises JoseError."""
+        client, audiences = self._settings.client_id, claims["aud"]
+        is_shared = isinstance(audiences, list) and len(audiences) > 1
+        if audience == client and is_shared and claims.get("azp") != client:
+            raise InvalidClaimError("azp")
+
     def principal_of(self, claims: Mapping[str, object]) -> Principal:
         """Raises SignInError where no group gives a role."""
         name = claims.get(self._settings.name_claim) or claims.get("sub")
-        if not isinstance(name, str) or not name.isprintable() or len(name) > MAX_NAME:
+        if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > MAX_NAME:
             raise SignInError(f"the token has no usable name in {self._settings.name_claim}: tell an engineer")
         groups = groups_in(claims, self._settings.groups_claim)
         roles = [self._settings.groups[group] for group in groups if group in self._settings.groups]
         if not roles:
             raise SignInError(f"none of the groups of {name} has a role here: ask an engineer")
-        return Principal(name, max(roles), "oidc")
+        subject = claims.get("sub")
+        return Principal(name, max(roles), "oidc", subject if isinstance(subject, str) else "")
 
     def _signed(self, token: str) -> dict[str, object]:
         try:

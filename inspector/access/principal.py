@@ -1,6 +1,7 @@
 """Who acts, and whether they may."""
 
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 
 from inspector.access.roles import ACTIONS, Role
 
@@ -14,14 +15,25 @@ class Principal:
     """A person, a program or a machine that acts."""
 
     name: str
+    """As `name_of` writes it."""
     role: Role
     origin: str
     """How the name was proven: `certificate`, `token`, `oidc` or `os-user`; `loopback` and `anonymous` prove none."""
+    subject: str = field(default="", compare=False)
+    """The provider's own name of the person (claim `sub`), which nobody else ever gets; for the audit log."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", name_of(self.name))
 
     @property
     def is_proven(self) -> bool:
         """False where anybody who reaches the service gets this name."""
         return self.origin not in UNPROVEN
+
+
+def name_of(text: str) -> str:
+    """Names that differ only in case, width or white space are one: whoever has two spellings is not two people."""
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
 UNPROVEN = frozenset({"loopback", "anonymous"})

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inspector.access.principal import Principal
+from inspector.access.principal import Principal, name_of
 from inspector.access.settings import SessionSettings
 
 
@@ -57,20 +57,16 @@ class Sessions:
         if not self.lives(session):
             del self._sessions[digest]
             return None
-        self.touch(session)
+        session.seen_s = self._clock()
         self._sessions.move_to_end(digest)
         return session
-
-    def touch(self, session: Session) -> None:
-        """Counts as a request: somebody looks at a stream."""
-        session.seen_s = self._clock()
 
     def close(self, cookie: str) -> None:
         self._end(_digest(cookie))
 
     def close_all_of(self, name: str) -> int:
         """Ends all sessions of a person; returns how many."""
-        digests = [digest for digest, session in self._sessions.items() if session.principal.name == name]
+        digests = [digest for digest, session in self._sessions.items() if session.principal.name == name_of(name)]
         for digest in digests:
             self._end(digest)
         return len(digests)

@@ -44,7 +44,10 @@ class SessionSettings:
     age_s: float = 12 * 3600.0
     """A session ends after this time."""
     idle_s: float = 2 * 3600.0
-    """A session without a request ends after this time."""
+    """A session without a request ends after this time; what an open page receives by itself is no request."""
+    recheck_s: float = 300.0
+    """An event stream that a bearer token or a certificate opened ends after this time; the program then shows its
+    credentials again."""
     max_sessions: int = 1000
     """Sessions at the same time; one more ends the session that was idle longest."""
     max_per_principal: int = 20

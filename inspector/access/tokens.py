@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import cast
 
 from inspector.access.file_lock import locked
@@ -51,6 +52,10 @@ class Token:
     expires_ns: int | None = None
     revoked_ns: int | None = None
 
+    @property
+    def principal(self) -> Principal:
+        return Principal(self.name, self.role, "token")
+
     def state(self, now_ns: int) -> str:
         """`valid`, `revoked` or `expired`."""
         if self.revoked_ns is not None:
@@ -63,8 +68,9 @@ class TokenFile:
 
     def __init__(self, path: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._path, self._clock_ns = path, clock_ns
-        self._seen: tuple[int, int, int] | None = None
-        self._tokens: Mapping[str, Token] = {}
+        self._lock = Lock()
+        self._seen: tuple[tuple[int, int, int], Mapping[str, Token]] | None = None
+        """A version of the file, and what it held."""
 
     def principal(self, shown: str) -> Principal:
         """Who shows this token. Raises SignInError, SignInUnavailableError if the file cannot be read."""
@@ -76,15 +82,15 @@ class TokenFile:
             raise SignInError("the token is not known here: ask an engineer for one (inspector access token add)")
         if (state := token.state(self._clock_ns())) != "valid":
             raise SignInError(f"the token {token.id} of {token.name} is {state}: ask an engineer for another one")
-        return Principal(token.name, token.role, "token")
+        return token.principal
 
-    def is_valid(self, token_id: str) -> bool:
-        """Whether the token holds now; False if the file cannot be read."""
+    def holds(self, token_id: str, principal: Principal) -> bool:
+        """Whether the token is valid now and still makes this principal; False if the file cannot be read."""
         try:
             token = self._known().get(token_id)
         except SignInUnavailableError:
             return False
-        return token is not None and token.state(self._clock_ns()) == "valid"
+        return token is not None and token.state(self._clock_ns()) == "valid" and token.principal == principal
 
     def tokens(self) -> list[Token]:
         """All, oldest first. Raises TokenFileError."""
@@ -110,16 +116,19 @@ class TokenFile:
 
     def _known(self) -> Mapping[str, Token]:
         try:
-            stat = self._path.stat()
-            stamp = stat.st_mtime_ns, stat.st_ino, stat.st_size
-            if stamp != self._seen:
-                self._tokens = _read(self._path)
-                self._seen = stamp
+            with self._lock:
+                return self._newest()
         except (OSError, TokenFileError) as exc:
-            self._seen = None
             log.error("Nobody can sign in with a token: %s.", exc)  # noqa: TRY400
             raise SignInUnavailableError("the tokens cannot be read at the moment: tell an engineer") from exc
-        return self._tokens
+
+    def _newest(self) -> Mapping[str, Token]:
+        seen, self._seen = self._seen, None
+        stat = self._path.stat()
+        stamp = stat.st_mtime_ns, stat.st_ino, stat.st_size
+        tokens = seen[1] if seen is not None and seen[0] == stamp else _read(self._path)
+        self._seen = stamp, tokens
+        return tokens
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Token]]:

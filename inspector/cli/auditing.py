@@ -51,15 +51,17 @@ def verify_log(config: Path, place: str | None, public_key: Path | None, token_f
     settings = service.access.audit
     key = PublicKey.from_file(public_key or settings.folder / PUBLIC_FILE)
     outside = place or settings.heads_to
-    result = verify(settings.folder, key, heads_at(outside) if outside else ())
+    heads = heads_at(outside) if outside else None
+    result = verify(settings.folder, key, heads, settings.heads_every_s if settings.heads_to else None)
     for problem in result.problems:
         print_line(problem)
     if result.problems:
         raise AuditFailedError(
             f"{len(result.problems)} problem(s): the log in {settings.folder} is not as it was written"
         )
-    kept = f"with {outside}" if outside else "without heads kept elsewhere, so a whole new log would not be found"
-    print_line(f"{result.num_records} records and {result.num_heads} heads agree, {kept}")
+    kept = f"{result.num_outside} of them from {outside}"
+    alone = "none of them kept elsewhere, so a log that was cut together with its heads would not be found"
+    print_line(f"{result.num_records} records and {result.num_heads} heads agree, {kept if outside else alone}")
 
 
 @audit.command()

@@ -79,6 +79,7 @@ class SessionsTable(Table):
 
     age_s: Seconds = _SESSIONS.age_s
     idle_s: Seconds = _SESSIONS.idle_s
+    recheck_s: Seconds = _SESSIONS.recheck_s
     max_sessions: int = Field(default=_SESSIONS.max_sessions, ge=1, le=100_000)
     max_per_principal: int = Field(default=_SESSIONS.max_per_principal, ge=1, le=1000)
 

@@ -17,6 +17,7 @@ class WebTable(Table):
 
     enabled: bool = _WEB.enabled
     listen: Address = _WEB.listen
+    hosts: tuple[str, ...] = Field(default=_WEB.hosts, max_length=100)
     tls: ServerTlsTable | None = None
     """Encryption towards browsers; none without this table."""
     allow_insecure: bool = _WEB.allow_insecure

@@ -10,10 +10,10 @@ from typing import Protocol
 import grpc
 
 from inspector.access.audit.protocol import Audit, AuditError
-from inspector.access.exposure import is_loopback
+from inspector.access.exposure import is_loopback, proxy_problem
 from inspector.access.failures import Failures
 from inspector.access.identities import Identities, check_setup, provider_of
-from inspector.access.principal import AccessDeniedError, Principal, require
+from inspector.access.principal import LOCAL, AccessDeniedError, Principal, require
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.gateway.callers import Caller
 from inspector.gateway.places import Places
@@ -60,10 +60,13 @@ class Guard:
         self._identities = Identities(settings.access, only_this_machine=is_loopback(settings.listen), bearer=bearer)
         self._failures = Failures(settings.access.rates, audit)
         self._places = Places("calls whose credentials are checked", settings.max_sign_ins)
+        self._asking = Places("calls whose credentials a provider checks", settings.max_sign_ins)
         self._threads = ThreadPoolExecutor(NUM_THREADS, "gateway-sign-in")
+        self._asking_threads = ThreadPoolExecutor(NUM_THREADS, "gateway-provider")
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._asking_threads):
+            threads.shutdown(wait=True, cancel_futures=True)
 
     async def admit(self, method: str, caller: Caller, context: CallContext) -> None:
         """Sets `calling()` for the rest of this call. Raises StatusError: UNAUTHENTICATED, PERMISSION_DENIED, or
@@ -85,25 +88,38 @@ class Guard:
             credential = _bearer(context)
             if credential is None:
                 names = tuple(_names(context))
-                return self._identities.of_certificate(names) or self._identities.without_credentials()
+                return self._identities.of_certificate(names) or self._without_credentials(context)
             return await self._of_credential(credential, caller)
         except SignInError as error:
             raise StatusError(grpc.StatusCode.UNAUTHENTICATED, str(error)) from error
         except SignInUnavailableError as error:
             raise unavailable(str(error)) from error
 
+    def _without_credentials(self, context: CallContext) -> Principal:
+        principal = self._identities.without_credentials()
+        names = (name for name, _ in context.invocation_metadata() or ())
+        if principal == LOCAL and (problem := proxy_problem(names)):
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, problem)
+        return principal
+
     async def _of_credential(self, credential: str, caller: Caller) -> Principal:
+        loop = asyncio.get_running_loop()
+        asks = self._identities.asks_provider(credential)
+        places, threads = (self._asking, self._asking_threads) if asks else (self._places, self._threads)
+        async with places.place(caller):
+            try:
+                return await loop.run_in_executor(threads, self._identities.of_credential, credential)
+            except SignInError as error:
+                self._note_failure(caller, str(error))
+                raise
+
+    def _note_failure(self, caller: Caller, why: str) -> None:
+        """Credentials that are right are never refused for it: many clients may share one host. Raises StatusError."""
         wait_s = self._failures.wait_s(caller.host)
         if wait_s > 0:
             raise exhausted(f"sign-in failed too often from here: try again in {wait_s:.0f} s")
-        loop = asyncio.get_running_loop()
-        async with self._places.place(caller):
-            try:
-                return await loop.run_in_executor(self._threads, self._identities.of_credential, credential)
-            except SignInError as error:
-                if (write := self._failures.note(caller.host, str(error))) is not None:
-                    loop.run_in_executor(self._threads, _recorded, write)
-                raise
+        if (write := self._failures.note(caller.host, why)) is not None:
+            asyncio.get_running_loop().run_in_executor(self._threads, _recorded, write)
 
 
 def _recorded(write: Callable[[], object]) -> None:

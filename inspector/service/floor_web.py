@@ -82,7 +82,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             review=review_pieces(service, database),
             alerts=(desk := _alert_desk(service, database)),
             registry=registry,
-            access=page_access(service.access, settings.listen),
+            access=page_access(service.access, settings.listen, settings.hosts),
             audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)

@@ -2,9 +2,12 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from urllib.parse import urlsplit
+
+from anyio import CapacityLimiter
 
 from inspector.access.exposure import is_loopback
 from inspector.access.identities import Identities, check_setup, provider_of
@@ -12,8 +15,11 @@ from inspector.access.rate import Buckets
 from inspector.access.sessions import Sessions
 from inspector.access.settings import AccessSettings
 from inspector.access.sign_in import Begun, SignInFlow
+from inspector.web.hosts import HostNames
 
+MAX_ASKING = 4
 MAX_BEGUN = 1000
+MAX_BEGUN_PER_HOST = 100
 BEGUN_S = 600.0
 """A person has this long to sign in at the provider."""
 
@@ -23,14 +29,17 @@ class BegunSignIns:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._begun: OrderedDict[str, tuple[Begun, str, float]] = OrderedDict()
+        self._begun: OrderedDict[str, tuple[Begun, str, float, str]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._begun)
 
-    def add(self, begun: Begun, then: str) -> None:
-        """`then` is the path that the person wanted."""
-        self._begun[begun.state] = begun, then, self._clock()
+    def add(self, begun: Begun, then: str, host: str) -> None:
+        """`then` is the path that the person wanted. One too many of the same host ends its oldest."""
+        self._begun[begun.state] = begun, then, self._clock(), host
+        own = [state for state, known in self._begun.items() if known[3] == host]
+        for state in own[:-MAX_BEGUN_PER_HOST]:
+            del self._begun[state]
         while len(self._begun) > MAX_BEGUN:
             self._begun.popitem(last=False)
 
@@ -52,15 +61,17 @@ class PageAccess:
     acts: Buckets
     """How often a person may change something."""
     flow: SignInFlow | None = None
-    only_local_hosts: bool = False
-    """Whether the name that a browser calls this server by must be of this machine."""
+    hosts: HostNames | None = None
+    """Where people get in without credentials: names that a browser may call this server by."""
+    asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MAX_ASKING))
+    """Checks of credentials that may ask the provider, at the same time."""
     begun: BegunSignIns = field(default_factory=BegunSignIns)
     form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """Of the sign-in form, which has no session."""
 
 
-def page_access(settings: AccessSettings, listen: str) -> PageAccess:
-    """Raises AccessSetupError."""
+def page_access(settings: AccessSettings, listen: str, hosts: Iterable[str] = ()) -> PageAccess:
+    """`hosts` are further names of the page. Raises AccessSetupError."""
     check_setup(settings)
     is_local = is_loopback(listen)
     bearer, flow = provider_of(settings.oidc)
@@ -72,10 +83,20 @@ def page_access(settings: AccessSettings, listen: str) -> PageAccess:
         Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
         Buckets(rates.acts_per_minute / 60, rates.acts_per_minute),
         flow,
-        only_local_hosts=is_local and not settings.is_configured,
+        hosts=_host_names(settings, listen, hosts),
     )
+
+
+def _host_names(settings: AccessSettings, listen: str, hosts: Iterable[str]) -> HostNames | None:
+    """None where everybody signs in."""
+    is_open = is_loopback(listen) and not settings.is_configured
+    if not (is_open or settings.allow_anonymous):
+        return None
+    page_host = urlsplit(settings.oidc.page_url).hostname if settings.oidc else None
+    listen_host = listen.rpartition(":")[0].strip("[]")
+    return HostNames.of([*hosts, listen_host, page_host or ""], only_this_machine=is_open)
 
 
 def open_access() -> PageAccess:
     """For a page without sign-in that only this machine reaches, by whatever name."""
-    return replace(page_access(AccessSettings(), "127.0.0.1:0"), only_local_hosts=False)
+    return replace(page_access(AccessSettings(), "127.0.0.1:0"), hosts=None)

@@ -14,12 +14,11 @@ class PageFailures:
     def __init__(self, settings: RateSettings, audit: Audit) -> None:
         self._failures = Failures(settings, audit)
 
-    def check(self, host: str) -> None:
-        """Raises HTTPException where too many have failed from there."""
+    async def note(self, host: str, why: str) -> None:
+        """Counts one. Raises HTTPException where too many have failed from there; credentials that are right are never
+        refused for it, since many people may share one address."""
         wait_s = self._failures.wait_s(host)
         if wait_s > 0:
             raise HTTPException(429, "sign-in failed too often from here", {"retry-after": str(int(wait_s) + 1)})
-
-    async def note(self, host: str, why: str) -> None:
         if (write := self._failures.note(host, why)) is not None:
             await run_in_threadpool(write)

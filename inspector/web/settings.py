@@ -15,6 +15,9 @@ class WebSettings:
     """Whether the page is served."""
     listen: str = DEFAULT_LISTEN
     """Where browsers find the page, as host:port."""
+    hosts: tuple[str, ...] = ()
+    """Further names that browsers may call the page by where people get in without signing in: a page elsewhere could
+    otherwise reach it under a name of its own. Numbers and this machine's own name always work."""
     allow_insecure: bool = False
     """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
     max_connections: int = 512

@@ -6,17 +6,21 @@ this machine reaches has one without any of them. It stands in `request.state.pr
 """
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from time import monotonic
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspector.access.audit.protocol import Audit
-from inspector.access.exposure import is_loopback
+from inspector.access.exposure import proxy_problem
 from inspector.access.principal import Principal
-from inspector.access.sessions import Session
+from inspector.access.sessions import Session, always
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.web.access import PageAccess
 from inspector.web.cookies import SESSION, cookie_of
@@ -54,25 +58,29 @@ class SignIn:
             self._check_rate(f"address {host}")
             session = await self._identify(request)
             if request.method not in SAFE:
-                _check_origin(request, session)
+                _check_origin(request, session, is_open=self._access.hosts is not None)
                 self._check_acts(request)
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
             return
-        if session is None:
-            await self._app(scope, receive, send)
-        else:
-            await self._serve(session, scope, receive, send)
+        stream = _Stream(send, self._lasts(request, session))
+        try:
+            await self._app(scope, receive, stream.send)
+        except Exception:
+            if not stream.is_cut:
+                raise
 
     def _check_host(self, request: Request) -> None:
-        """A page elsewhere may give its own name this machine's address; its scripts then reach an open page."""
-        host = request.headers.get("host", "")
-        if self._access.only_local_hosts and not is_loopback(host if host.rpartition(":")[0] else f"{host}:0"):
+        host, hosts = request.headers.get("host", ""), self._access.hosts
+        if hosts is not None and not hosts.allows(host):
             raise HTTPException(
                 421,
-                f"this page is open to this machine only, and was asked for as {host[:100]!r}: use 127.0.0.1, or "
-                "decide in [access] who may see it",
+                f"this page lets people in without signing in, and {host[:100]!r} is no name of it: use its address, "
+                "add the name to [web] hosts, or decide in [access] who may see it",
             )
+        is_local = hosts is not None and hosts.only_this_machine
+        if is_local and (problem := proxy_problem(request.headers.keys())):
+            raise HTTPException(403, problem)
 
     def _check_rate(self, who: str) -> None:
         wait_s = self._access.requests.take(who)
@@ -80,6 +88,9 @@ class SignIn:
             raise HTTPException(429, "too many requests from here", {"retry-after": str(int(wait_s) + 1)})
 
     def _check_acts(self, request: Request) -> None:
+        """Not of the forms of sign-in: what others send from the same address must not keep a person out."""
+        if request.url.path in FORMS:
+            return
         who = getattr(request.state, "user", None)
         check_acts(self._access, request.state.client_host if who is None else f"user {who}")
 
@@ -104,9 +115,8 @@ class SignIn:
         return session
 
     async def _of_bearer(self, request: Request, bearer: str) -> Principal:
-        self._failures.check(request.state.client_host)
         try:
-            return await run_in_threadpool(self._access.identities.of_credential, bearer)
+            return await checked(self._access, bearer)
         except SignInError as error:
             await self._failures.note(request.state.client_host, str(error))
             raise
@@ -119,38 +129,48 @@ class SignIn:
         names = getattr(request.state, "certificate_names", ())
         return self._access.identities.of_certificate(names) or self._access.identities.without_credentials()
 
-    async def _serve(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ends an event stream when its session ends: by sign-out, by age, or with its token."""
-        stream = _Stream(send, self._access, session)
-        try:
-            await self._app(scope, receive, stream.send)
-        except Exception:
-            if not stream.is_cut:
-                raise
+    def _lasts(self, request: Request, session: Session | None) -> Callable[[], bool]:
+        """Says later whether an event stream may go on: a session ends by sign-out, by age, or with its token; other
+        credentials are shown again after a while."""
+        if session is not None:
+            return partial(self._access.sessions.lives, session)
+        principal = getattr(request.state, "principal", None)
+        if not isinstance(principal, Principal) or not principal.is_proven:
+            return always
+        end_s = monotonic() + self._access.settings.sessions.recheck_s
+        is_valid = self._access.identities.validity(_bearer(request) or "", principal)
+        return lambda: monotonic() < end_s and is_valid()
 
 
-class _SessionEndedError(Exception):
+class _StreamEndedError(Exception):
     """Ends the app's work on a stream."""
 
 
 class _Stream:
-    """Passes an answer on; cuts off an event stream whose session has ended, at its next message."""
+    """Passes an answer on; cuts off an event stream whose credentials have ended, at its next message."""
 
-    def __init__(self, send: Send, access: PageAccess, session: Session) -> None:
-        self._send, self._access, self._session = send, access, session
+    def __init__(self, send: Send, lasts: Callable[[], bool]) -> None:
+        self._send, self._lasts = send, lasts
         self._is_stream = self.is_cut = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = dict(message.get("headers", ()))
             self._is_stream = headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        elif self._is_stream and not self._access.sessions.lives(self._session):
+        elif self._is_stream and not self._lasts():
             self.is_cut = True
             with suppress(OSError):
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-            raise _SessionEndedError
-        self._access.sessions.touch(self._session)
+            raise _StreamEndedError
         await self._send(message)
+
+
+async def checked(access: PageAccess, credential: str) -> Principal:
+    """Whose it is; local tokens do not wait for a provider. Raises SignInError, SignInUnavailableError."""
+    check = partial(access.identities.of_credential, credential)
+    if not access.identities.asks_provider(credential):
+        return await run_in_threadpool(check)
+    return await to_thread.run_sync(check, limiter=access.asking)
 
 
 def _bearer(request: Request) -> str | None:
@@ -173,7 +193,7 @@ def _check_site(request: Request) -> None:
         raise HTTPException(403, "the request comes from another site: open the page")
 
 
-def _check_origin(request: Request, session: Session | None) -> None:
+def _check_origin(request: Request, session: Session | None, *, is_open: bool) -> None:
     """Refuses what another site makes a browser send. Programs that show a token are no browsers. Raises
     HTTPException."""
     if not getattr(request.state, "is_ambient", True):
@@ -184,7 +204,9 @@ def _check_origin(request: Request, session: Session | None) -> None:
     if not is_own:
         raise HTTPException(403, f"the request comes from another site ({(origin or site or '')[:100]}): open the page")
     principal = getattr(request.state, "principal", None)
-    needs_token = session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
+    needs_token = (
+        is_open or session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
+    )
     if needs_token and request.url.path not in FORMS:
         check_form_token(request, request.headers.get(FORM_TOKEN, ""))
 

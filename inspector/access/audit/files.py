@@ -41,6 +41,27 @@ def torn_bytes(file: Path) -> int:
     return len(_tail(file).rpartition(b"\n")[2])
 
 
+def cut_torn(file: Path) -> None:
+    """Cuts off what follows the last whole line: the rest of a crash. Raises OSError."""
+    if torn := torn_bytes(file):
+        os.truncate(file, file.stat().st_size - torn)
+
+
+def last_place(file: Path) -> tuple[int, bytes]:
+    """Where the last whole line ends, in bytes, and the line; 0 without one. Raises OSError."""
+    size = file.stat().st_size if file.exists() else 0
+    return size - torn_bytes(file), last_line(file)
+
+
+def holds(file: Path, end: int, line: bytes) -> bool:
+    """Whether the line still ends at that byte. Raises OSError."""
+    if not file.exists():
+        return not line
+    with file.open("rb") as opened:
+        opened.seek(end - len(line))
+        return opened.read(len(line)) == line
+
+
 def lines_of(file: Path) -> Iterator[bytes]:
     """All lines with their ends, the last one possibly without; at most `MAX_LINE_BYTES` of each. Raises OSError."""
     with file.open("rb") as opened:

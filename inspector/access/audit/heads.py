@@ -54,13 +54,14 @@ def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
 
 
 def heads_at(place: str) -> Iterator[Head]:
-    """All heads there, oldest first; an unreadable head is given as one without a signature. Raises HeadsError."""
+    """The newest heads there, at most `MAX_HEADS`, oldest first; an unreadable one is given as one without a signature.
+    Raises HeadsError."""
     files, folder = _opened(place)
     files.invalidate_cache()
     try:
-        for name in sorted(files.ls(folder, detail=False))[:MAX_HEADS]:
-            if str(name).endswith(".json"):
-                yield _head(files.cat_file(name, start=0, end=MAX_HEAD_BYTES))
+        names = sorted(name for name in files.ls(folder, detail=False) if str(name).endswith(".json"))
+        for name in names[-MAX_HEADS:]:
+            yield _head(files.cat_file(name, start=0, end=MAX_HEAD_BYTES))
     except Exception as exc:
         raise HeadsError(f"heads cannot be read from {place} ({exc}): check the address and the rights") from exc
 

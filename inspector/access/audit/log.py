@@ -1,13 +1,23 @@
 """Appends records of acts to a folder's audit log, from any number of processes."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from inspector.access.audit.files import HEADS_FILE, LOCK_FILE, LOG_FILE, append_line, last_line, torn_bytes
+from inspector.access.audit.files import (
+    HEADS_FILE,
+    LOCK_FILE,
+    LOG_FILE,
+    append_line,
+    cut_torn,
+    holds,
+    last_line,
+    last_place,
+    torn_bytes,
+)
+from inspector.access.audit.heads import newest_head
 from inspector.access.audit.key import KEY_FILE, AuditKey, AuditKeyError
 from inspector.access.audit.protocol import NO_DETAIL, AuditError
 from inspector.access.audit.record import (
@@ -36,6 +46,9 @@ class AuditLog:
         """Makes the folder, the key and the first record where there are none. Raises AuditError."""
         self.folder, self._clock_ns = folder, clock_ns
         self._lock = Lock()
+        self._end, self._line = 0, b""
+        """Of the log, as this process saw it last: since each record follows from the one before it, a log that still
+        has this line there was only added to."""
         with self._changing():
             self._key = self._begin()
         self.public_key = self._key.public
@@ -72,23 +85,48 @@ class AuditLog:
 
     def _begin(self) -> AuditKey:
         is_new = last_line(self.folder / LOG_FILE) == b""
-        if not is_new and not (self.folder / KEY_FILE).exists():
-            raise AuditKeyError(
-                f"{self.folder / KEY_FILE} is gone, and {LOG_FILE} was signed with it: restore it, or move the folder "
-                "away and keep it"
-            )
+        self._check_complete(is_new)
         key = self._key = AuditKey.at(self.folder)
-        if is_new and not torn_bytes(self.folder / LOG_FILE):
+        if is_new:
             self._append(NO_HEAD, SYSTEM, "audit.begin", "", NO_DETAIL)
+        self._end, self._line = last_place(self.folder / LOG_FILE)
         return key
+
+    def _check_complete(self, is_new: bool) -> None:
+        key, file = self.folder / KEY_FILE, self.folder / LOG_FILE
+        if not is_new and not key.exists():
+            raise AuditKeyError(
+                f"{key} is gone, and {LOG_FILE} was signed with it: restore it, or move the folder away and keep it"
+            )
+        if is_new and (key.exists() or torn_bytes(file)):
+            raise AuditKeyError(
+                f"{key} has signed records, and {file} has none: restore the log, or move the folder away and keep it "
+                "(a first start that was interrupted leaves this, too)"
+            )
+        if not is_new and self._own_head().number > parsed(last_line(file))[1].number:
+            raise AuditError(f"{file} ends before its heads: records were cut off; run `inspector audit verify`")
+
+    def _own_head(self) -> Head:
+        try:
+            return newest_head(self.folder)
+        except RecordError:
+            return NO_HEAD  # `inspector audit verify` names the line
+
+    def _check_not_cut(self) -> None:
+        if not holds(self.folder / LOG_FILE, self._end, self._line):
+            raise AuditError(
+                f"{self.folder / LOG_FILE} was cut or replaced while this process ran: keep it as it is, run "
+                "`inspector audit verify` with heads kept elsewhere, restore it, and start again"
+            )
 
     def _newest_head(self) -> Head:
         """Of the last whole record; cuts off the rest of one that a crash left unfinished, and records that."""
+        self._check_not_cut()
         file = self.folder / LOG_FILE
         line = last_line(file)
         head = parsed(line)[1] if line else NO_HEAD
         if torn := torn_bytes(file):
-            os.truncate(file, file.stat().st_size - torn)
+            cut_torn(file)
             record = self._append(head, SYSTEM, "audit.repair", "", {"unfinished_bytes": torn})
             return self._key.head(record.number, digest_of(record))
         return head
@@ -97,5 +135,7 @@ class AuditLog:
         record = record_of(head, self._clock_ns(), principal, action, target, detail)
         signed = self._key.head(record.number, digest_of(record))
         append_line(self.folder / LOG_FILE, line_of(record, signed))
+        self._end, self._line = last_place(self.folder / LOG_FILE)
+        cut_torn(self.folder / HEADS_FILE)
         append_line(self.folder / HEADS_FILE, signed.line)
         return record

@@ -17,7 +17,7 @@ from inspector.web.access import BEGUN_S
 from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
 from inspector.web.failures import PageFailures
-from inspector.web.sign_in import check_acts, check_form_token
+from inspector.web.sign_in import check_acts, check_form_token, checked
 from inspector.web.state import floor_of
 from inspector.web.templating import render
 
@@ -33,28 +33,26 @@ async def sign_in_page(request: Request) -> Response:
 @needs(OPEN)
 async def sign_in(request: Request) -> Response:
     form = await _form(request)
-    failures, access = _failures(request), floor_of(request).access
-    failures.check(request.state.client_host)
+    access = floor_of(request).access
     token = form.get("token", "").strip()
     try:
-        principal = await run_in_threadpool(access.identities.of_credential, token)
+        principal = await checked(access, token)
     except SignInError as error:
-        await failures.note(request.state.client_host, str(error))
+        await _failures(request).note(request.state.client_host, str(error))
         return _page(request, str(error), 401)
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
-    return await _open(request, principal, form.get("next", "/"), access.identities.validity(token))
+    return await _open(request, principal, form.get("next", "/"), access.identities.validity(token, principal))
 
 
 @needs(OPEN)
 async def sign_in_at_provider(request: Request) -> Response:
     access, flow = floor_of(request).access, _flow(request)
-    _failures(request).check(request.state.client_host)
     try:
         begun = await run_in_threadpool(flow.begin, _callback(request))
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
-    access.begun.add(begun, local_path(request.query_params.get("next", "/")))
+    access.begun.add(begun, local_path(request.query_params.get("next", "/")), request.state.client_host)
     response = RedirectResponse(begun.url, 303)
     set_cookie(request, response, SIGN_IN, begun.state, BEGUN_S)
     return response
@@ -62,13 +60,15 @@ async def sign_in_at_provider(request: Request) -> Response:
 
 @needs(OPEN)
 async def callback(request: Request) -> Response:
-    flow, failures = _flow(request), _failures(request)
-    failures.check(request.state.client_host)
+    flow = _flow(request)
     try:
         begun, then = _begun(request)
+    except SignInError as error:
+        return _page(request, str(error), 401)  # not counted: a link on another site can cause it
+    try:
         principal = await run_in_threadpool(flow.finish, begun, _code(request))
     except SignInError as error:
-        await failures.note(request.state.client_host, str(error))
+        await _failures(request).note(request.state.client_host, str(error))
         return _page(request, str(error), 401)
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
@@ -102,9 +102,10 @@ async def _form(request: Request) -> Mapping[str, str]:
 def _begun(request: Request) -> tuple[Begun, str]:
     """The sign-in that the provider answers, and where it leads. Raises SignInError."""
     state = request.query_params.get("state", "")
-    begun = floor_of(request).access.begun.take(state)
     shown = request.cookies.get(cookie_of(request, SIGN_IN), "")
-    if begun is None or not compare_digest(shown.encode(), state.encode()):
+    is_own = compare_digest(shown.encode(errors="replace"), state.encode(errors="replace"))
+    begun = floor_of(request).access.begun.take(state) if is_own else None
+    if begun is None:
         raise SignInError("this sign-in was not begun in this browser, or too long ago: sign in again")
     return begun
 
@@ -120,7 +121,7 @@ def _code(request: Request) -> str:
 async def _open(request: Request, principal: Principal, then: str, is_valid: Callable[[], bool] = always) -> Response:
     floor = floor_of(request)
     check_acts(floor.access, f"user {principal.name}")
-    detail = {"from": request.state.client_host}
+    detail = {"from": request.state.client_host} | ({"sub": principal.subject} if principal.subject else {})
     await run_in_threadpool(floor.audit.append, principal, "sign-in", principal.name, detail)
     cookie, _ = floor.access.sessions.open(principal, is_valid)
     response = RedirectResponse(local_path(then), 303)

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector.access.audit import heads as heads_module
 from inspector.access.audit.files import HEADS_FILE, LOG_FILE, lines_of
 from inspector.access.audit.heads import HeadSender, HeadsError, heads_at, newest_head, send_head
 from inspector.access.audit.key import KEY_FILE, PUBLIC_FILE, PublicKey
 from inspector.access.audit.log import AuditLog
+from inspector.access.audit.open import open_audit
 from inspector.access.audit.protocol import AuditError
-from inspector.access.audit.record import MAX_LINE_BYTES, parsed
+from inspector.access.audit.record import MAX_LINE_BYTES, parsed, parsed_head
 from inspector.access.audit.verify import verify
 from inspector.access.principal import Principal
 from inspector.access.roles import Role
+from inspector.access.settings import AuditSettings
 from tests import audit_verifier
 from tests.waiting import until
 
@@ -48,7 +51,7 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 
 def ours(folder: Path, heads: Path | None = None, key: Path | None = None) -> bool:
     public = PublicKey.from_file(key or folder / PUBLIC_FILE)
-    return bool(verify(folder, public, heads_at(str(heads)) if heads else ()).problems)
+    return bool(verify(folder, public, heads_at(str(heads)) if heads else None).problems)
 
 
 def theirs(folder: Path, heads: Path | None = None, key: Path | None = None) -> bool:
@@ -175,6 +178,93 @@ def test_a_crash_between_record_and_head_leaves_a_whole_log(copy: Path) -> None:
     assert not found(copy)
     AuditLog(copy).append(LEE, "deploy", "x", {})
     assert not found(copy)
+
+
+def cut(folder: Path, count: int) -> None:
+    """Cuts both files, as somebody may who can write them."""
+    for name in (LOG_FILE, HEADS_FILE):
+        rewrite(folder / name, lambda lines: lines[:-count])
+
+
+def test_a_running_service_notices_that_its_log_was_cut(copy: Path) -> None:
+    log = AuditLog(copy)
+    log.append(LEE, "deploy", "x")
+    cut(copy, 2)
+    with pytest.raises(AuditError, match="was cut or replaced"):
+        log.append(LEE, "deploy", "y")
+
+
+def test_a_running_service_notices_a_log_that_was_cut_and_grew_again(copy: Path) -> None:
+    log = AuditLog(copy)
+    cut(copy, 3)
+    other = AuditLog(copy)
+    for _ in range(9):
+        other.append(LEE, "deploy", "of another process")
+    with pytest.raises(AuditError, match="was cut or replaced"):
+        log.append(LEE, "deploy", "y")
+
+
+def test_a_log_that_ends_before_its_heads_is_not_continued(copy: Path) -> None:
+    rewrite(copy / LOG_FILE, lambda lines: lines[:-2])
+    with pytest.raises(AuditError, match="ends before"):
+        AuditLog(copy)
+
+
+@pytest.mark.parametrize("left", [None, b"", b"xx"])
+def test_a_key_without_a_log_does_not_begin_another_one(copy: Path, left: bytes | None) -> None:
+    for name in (LOG_FILE, HEADS_FILE):
+        (copy / name).unlink()
+    if left is not None:
+        (copy / LOG_FILE).write_bytes(left)
+    with pytest.raises(AuditError, match="has signed records, and"):
+        AuditLog(copy)
+
+
+def test_a_service_that_sends_its_heads_nowhere_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_audit(AuditSettings(tmp_path / "audit")):
+        assert "heads_to" in caplog.text
+    caplog.clear()
+    with open_audit(AuditSettings(tmp_path / "audit", heads_to=str(tmp_path / "heads"))):
+        assert "heads_to" not in caplog.text
+
+
+def test_a_crash_while_a_head_is_written_leaves_a_log_that_goes_on(copy: Path) -> None:
+    with (copy / HEADS_FILE).open("ab") as file:
+        file.write(b'{"hash":"ab')
+    for _ in range(2):
+        AuditLog(copy).append(LEE, "deploy", "x")
+    assert not found(copy)
+
+
+def test_a_place_without_any_head_is_found(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "heads").mkdir()
+    assert ours(copy, tmp_path / "heads")
+
+
+def test_heads_elsewhere_that_end_long_before_the_log_are_found(tmp_path: Path) -> None:
+    now_ns = 10**18
+    log = AuditLog(tmp_path / "audit", lambda: now_ns)
+    send_head(newest_head(log.folder), str(tmp_path / "heads"))
+    log.append(LEE, "deploy", "x")
+
+    def problems() -> tuple[str, ...]:
+        return verify(log.folder, log.public_key, heads_at(str(tmp_path / "heads")), every_s=60.0).problems
+
+    now_ns += 60 * 10**9
+    log.append(LEE, "deploy", "y")
+    assert problems() == ()
+    now_ns += 60 * 10**9
+    log.append(LEE, "deploy", "z")
+    assert "end at record 1" in problems()[0]
+
+
+def test_the_newest_heads_are_read_where_there_are_too_many(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads_module, "MAX_HEADS", 1)
+    for line in lines_of(whole / HEADS_FILE):
+        send_head(parsed_head(line), str(tmp_path / "heads"))
+    assert [head.number for head in heads_at(str(tmp_path / "heads"))] == [NUM_RECORDS]
 
 
 def test_a_log_without_its_key_is_not_continued(copy: Path) -> None:

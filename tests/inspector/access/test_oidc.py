@@ -10,6 +10,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey
 
 from inspector.access.oidc import MAX_REMEMBERED, OidcVerifier, groups_in
+from inspector.access.principal import Principal
 from inspector.access.provider import MAX_BYTES, RETRY_S, Provider, check_url, fetched
 from inspector.access.roles import Role
 from inspector.access.settings import OidcSettings
@@ -42,6 +43,9 @@ WRONG: dict[str, dict[str, object]] = {
     "issued in the future": {"iat": int(time.time()) + 3600},
     "another audience": {"aud": "canteen"},
     "other audiences": {"aud": ["canteen", "gym"]},
+    "several audiences and no authorised party": {"aud": ["inspector", "canteen"]},
+    "several audiences and another authorised party": {"aud": ["inspector", "canteen"], "azp": "canteen"},
+    "a name of spaces": {"preferred_username": "  "},
     "another issuer": {"iss": "https://sso.elsewhere.example"},
     "the issuer with a slash": {"iss": ISSUER + "/"},
     "no audience": {"without": "aud"},
@@ -113,10 +117,29 @@ def test_what_is_no_token_is_refused(setting: Setting, text: str) -> None:
         setting.verifier.principal(text)
 
 
+def test_several_audiences_need_this_service_as_the_authorised_party(setting: Setting) -> None:
+    assert (
+        setting.verifier.principal(setting.provider.token(aud=["canteen", "inspector"], azp="inspector")).name == "lee"
+    )
+    assert setting.verifier.principal(setting.provider.token(aud=["inspector"], azp="plc")).name == "lee"
+
+
+@pytest.mark.parametrize("written", ["LEE", " lee ", "Lee", "\uff2cee"])
+def test_names_that_differ_only_in_case_and_white_space_are_one(setting: Setting, written: str) -> None:
+    principal = setting.verifier.principal(setting.provider.token(preferred_username=written))
+    assert principal == Principal("lee", Role.QUALITY, "oidc")
+    assert Principal("Anna \t Lee", Role.VIEWER, "token") == Principal("anna lee", Role.VIEWER, "token")
+
+
+def test_the_providers_own_name_of_a_person_is_kept(setting: Setting) -> None:
+    assert setting.verifier.principal(setting.provider.token(sub="f81d4fae")).subject == "f81d4fae"
+
+
 def test_access_tokens_need_their_own_audience_where_one_is_configured() -> None:
     settings = OidcSettings(issuer=ISSUER, client_id="inspector", audience="inspector-api", groups=GROUPS)
     setting = Setting(settings)
     setting.verifier.principal(setting.provider.token(aud="inspector-api"))
+    setting.verifier.principal(setting.provider.token(aud=["inspector-api", "account"], azp="plc-line-1"))
     with pytest.raises(SignInError):
         setting.verifier.principal(setting.provider.token(aud="inspector"))
 

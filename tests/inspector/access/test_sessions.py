@@ -47,10 +47,11 @@ def test_a_session_ends_when_nobody_uses_it(clock: Clock) -> None:
     sessions = Sessions(SessionSettings(age_s=1000.0, idle_s=60.0), clock)
     cookie, session = sessions.open(LEE)
     clock.now_s += 59.0
-    sessions.touch(session)
-    clock.now_s += 59.0
     assert sessions.find(cookie)
-    clock.now_s += 60.0
+    clock.now_s += 59.0
+    assert sessions.lives(session)
+    clock.now_s += 1.0
+    assert not sessions.lives(session), "an open stream asks this, and is no use of the session"
     assert sessions.find(cookie) is None
 
 

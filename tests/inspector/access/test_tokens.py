@@ -3,6 +3,7 @@
 import hmac
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,13 @@ def test_a_revoked_token_is_refused_at_once_by_a_process_that_has_read_the_file_
     token, shown = TokenFile(file).add("lee", Role.VIEWER, "chris")
     reader = TokenFile(file)
     reader.principal(shown)
-    assert reader.is_valid(token.id)
+    lee = reader.principal(shown)
+    assert reader.holds(token.id, lee)
+    assert not reader.holds(token.id, replace(lee, role=Role.ENGINEER))
     TokenFile(file).revoke(token.id)
     with pytest.raises(SignInError, match="is revoked"):
         reader.principal(shown)
-    assert not reader.is_valid(token.id)
+    assert not reader.holds(token.id, lee)
 
 
 def test_an_expired_token_is_refused(file: Path) -> None:

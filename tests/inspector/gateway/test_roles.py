@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -11,13 +13,16 @@ import pytest
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from joserfc.jwk import KeySet
 
 from inspector.access.audit.files import LOG_FILE, lines_of
 from inspector.access.audit.log import AuditLog
 from inspector.access.audit.record import parsed
 from inspector.access.principal import LOCAL
+from inspector.access.provider import Provider
 from inspector.access.roles import ACTIONS, Role
 from inspector.access.settings import AccessSettings, RateSettings
+from inspector.access.sign_in import SignInUnavailableError
 from inspector.access.tokens import TokenFile
 from inspector.client.aio import AsyncClient
 from inspector.client.client import Client, ClientError, ClientTls, WatchOptions
@@ -32,6 +37,7 @@ from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.records import Record
 from tests.inspector.access.people import (
+    OIDC,
     OwnProvider,
     expired_token,
     revoked_token,
@@ -212,6 +218,12 @@ def test_on_loopback_without_configuration_everybody_may(
         assert call(channel, method) is grpc.StatusCode.OK
 
 
+def test_an_open_gateway_behind_a_proxy_answers_nobody(gateways: Gateways) -> None:
+    with grpc.insecure_channel(gateways().address) as channel:
+        assert call(channel, "GetModel") is grpc.StatusCode.OK
+        assert call(channel, "GetModel", [("x-forwarded-for", "192.0.2.1")]) is grpc.StatusCode.PERMISSION_DENIED
+
+
 def test_anonymous_callers_have_the_role_that_is_given_to_them(gateways: Gateways, put: Callable[..., Record]) -> None:
     put(1)
     gateway = gateways(access=AccessSettings(allow_anonymous=True, anonymous_role=Role.VIEWER))
@@ -334,7 +346,7 @@ def test_failed_sign_ins_are_limited_and_recorded_without_filling_the_log(gatewa
         codes = [call(channel, "GetModel", bearer("inspector_00000000_x")) for _ in range(50)]
         assert codes[:5] == [grpc.StatusCode.UNAUTHENTICATED] * 5
         assert set(codes[6:]) == {grpc.StatusCode.RESOURCE_EXHAUSTED}
-        assert call(channel, "GetModel", bearer(shown)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert call(channel, "GetModel", bearer(shown)) is grpc.StatusCode.OK, "others' failures lock nobody out"
         assert call(channel, "health") is grpc.StatusCode.OK
     until(lambda: len(list(lines_of(audit / LOG_FILE))) == 2)
     record, _ = parsed(list(lines_of(audit / LOG_FILE))[-1])
@@ -346,6 +358,29 @@ def test_a_provider_that_is_away_is_unavailable_and_not_a_refusal(gateways: Gate
         token = provider.token()
     with grpc.insecure_channel(gateways(access=AccessSettings(oidc=oidc)).address) as channel:
         assert call(channel, "GetModel", bearer(token)) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_local_token_does_not_wait_for_the_keys_of_a_provider(
+    gateways: Gateways, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = Event(), Event()
+
+    def keys(*_: object, **__: object) -> KeySet:
+        asked.set()
+        answered.wait(60.0)
+        raise SignInUnavailableError("the provider does not answer")
+
+    monkeypatch.setattr(Provider, "keys", keys)
+    shown = tokens_of_all_roles(tmp_path / "tokens.json")[Role.VIEWER]
+    gateway = gateways(access=AccessSettings(token_file=tmp_path / "tokens.json", oidc=OIDC))
+    with grpc.insecure_channel(gateway.address) as channel, ThreadPoolExecutor(4) as callers:
+        waiting = [callers.submit(call, channel, "GetModel", bearer("a.b.c")) for _ in range(4)]
+        assert asked.wait(60.0)
+        try:
+            assert call(channel, "GetModel", bearer(shown)) is grpc.StatusCode.OK
+        finally:
+            answered.set()
+        assert {each.result() for each in waiting} <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 async def test_clients_show_their_token(guarded: Guarded, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def open_pages(folder: Path, names: Names | None = None, role: Role | None = Non
     )
     if role is not None:
         settings = AccessSettings(allow_anonymous=True, anonymous_role=role)
-        floor = replace(floor, access=replace(page_access(settings, "127.0.0.1:0"), only_local_hosts=False))
+        floor = replace(floor, access=replace(page_access(settings, "127.0.0.1:0"), hosts=None))
     try:
         yield Pages(create_app(floor), filled, log, store)
     finally:

@@ -52,7 +52,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
             alerts=AlertDesk(database, AlertSettings()),
             chart_figures=ChartFigures(database),
             feedback=feedback,
-            access=replace(access, only_local_hosts=False),
+            access=replace(access, hosts=None),
         )
         with TestClient(create_app(floor), raise_server_exceptions=True, follow_redirects=False) as client:
             yield client

@@ -4,7 +4,7 @@ import json
 import re
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -13,8 +13,10 @@ import trustme
 
 from inspector.access.roles import Role
 from inspector.access.settings import AccessSettings, OidcSettings, RateSettings, SessionSettings
+from inspector.access.sign_in import Begun
 from inspector.access.tokens import TokenFile
 from inspector.gateway.certificates import TlsFiles
+from inspector.web.access import MAX_BEGUN_PER_HOST, BegunSignIns
 from inspector.web.pages.sign_in import local_path
 from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, form_token, guarded_page, sign_in
 from tests.servers.process import ServerProcess, free_port
@@ -84,6 +86,59 @@ def test_an_open_stream_ends_with_its_session(page: GuardedPage, client: httpx.C
         for _ in parts:
             pass
     assert stream.status_code == 200
+
+
+def read_to_its_end(page: GuardedPage, headers: dict[str, str], then: Callable[[], object] = lambda: None) -> None:
+    with page.client() as client, client.stream("GET", "/events", headers=headers) as stream:
+        assert stream.status_code == 200
+        parts = stream.iter_bytes()
+        next(parts)
+        then()
+        for _ in parts:
+            pass
+
+
+def test_an_open_stream_ends_with_its_token(page: GuardedPage) -> None:
+    tokens = TokenFile(page.file)
+    token, shown = tokens.add("display", Role.VIEWER, "test")
+    read_to_its_end(page, {"authorization": f"Bearer {shown}"}, lambda: tokens.revoke(token.id))
+
+
+def test_an_open_stream_of_a_token_ends_after_a_while_and_shows_the_token_again(tmp_path: Path) -> None:
+    access = AccessSettings(token_file=tmp_path / "tokens.json", sessions=SessionSettings(recheck_s=0.3))
+    with guarded_page(tmp_path, access) as page:
+        read_to_its_end(page, {"authorization": f"Bearer {page.tokens[Role.VIEWER]}"})
+
+
+def test_an_open_stream_does_not_keep_a_session_alive_that_nobody_uses(tmp_path: Path) -> None:
+    access = AccessSettings(token_file=tmp_path / "tokens.json", sessions=SessionSettings(idle_s=1.0))
+    with guarded_page(tmp_path, access) as page, page.client() as client:
+        sign_in(client, page.tokens[Role.VIEWER])
+        read_to_its_end(page, {"cookie": f"inspector_session={client.cookies['inspector_session']}"})
+        assert client.get("/live").status_code == 401
+
+
+def test_another_role_in_the_file_of_tokens_ends_the_sessions_of_the_old_one(
+    page: GuardedPage, client: httpx.Client
+) -> None:
+    shown = page.tokens[Role.ENGINEER]
+    sign_in(client, shown)
+    assert client.get("/live").status_code == 200
+    page.file.write_text(page.file.read_text().replace('"engineer"', '"viewer"'))
+    assert client.get("/live").status_code == 401
+    sign_in(client, shown)
+    assert client.get("/live").status_code == 200
+
+
+def test_an_address_that_begins_many_sign_ins_does_not_end_those_of_others() -> None:
+    begun = BegunSignIns()
+    begun.add(Begun("url", "lee", "nonce", "verifier", "back"), "/", "192.0.2.1")
+    for number in range(5000):
+        begun.add(Begun("url", str(number), "nonce", "verifier", "back"), "/", "192.0.2.9")
+    assert len(begun) == 1 + MAX_BEGUN_PER_HOST
+    assert begun.take("lee")
+    assert begun.take("4999")
+    assert begun.take("0") is None
 
 
 def test_a_session_ends_by_age(tmp_path: Path) -> None:
@@ -162,11 +217,36 @@ def test_an_open_page_takes_no_change_from_another_site_and_no_other_name(tmp_pa
     """Somebody who makes a browser on this machine visit their page must not reach ours through it."""
     with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
         assert client.get("/live").status_code == 200
-        assert post(client).status_code not in (401, 403)
-        assert post(client, origin=page.address).status_code not in (401, 403)
-        assert post(client, origin="https://evil.example").status_code == 403
+        own = {"x-form-token": form_token(client, "/")}
+        assert post(client).status_code == 403
+        assert post(client, **own).status_code not in (401, 403)
+        assert post(client, origin=page.address, **own).status_code not in (401, 403)
+        assert post(client, origin="https://evil.example", **own).status_code == 403
         assert client.get("/live", headers={"host": "evil.example"}).status_code == 421
         assert client.get("/live", headers={"host": "localhost:8080"}).status_code == 200
+
+
+def test_an_anonymous_page_answers_to_its_own_names_only_and_takes_changes_with_its_form_token(tmp_path: Path) -> None:
+    access = AccessSettings(allow_anonymous=True, anonymous_role=Role.ENGINEER)
+    with guarded_page(tmp_path, access, hosts=("Inspector.plant.example",)) as page, page.client() as client:
+        for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""):
+            assert client.get("/live", headers={"host": host}).status_code == 421
+        for host in ("inspector.plant.example", "INSPECTOR.plant.example.:8080", "192.0.2.7:8080", "[::1]:8080"):
+            assert client.get("/live", headers={"host": host}).status_code == 200
+        assert post(client).status_code == 403
+        assert post(client, **{"x-form-token": form_token(client, "/")}).status_code not in (401, 403)
+
+
+def test_a_page_where_everybody_signs_in_answers_to_every_name(page: GuardedPage, client: httpx.Client) -> None:
+    assert client.get("/sign-in", headers={"host": "any.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["forwarded", "x-forwarded-for", "X-Forwarded-Proto", "via", "x-real-ip"])
+def test_an_open_page_behind_a_proxy_is_refused(tmp_path: Path, name: str) -> None:
+    with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
+        refused = client.get("/live", headers={name: "192.0.2.1"})
+    assert refused.status_code == 403
+    assert "[access]" in refused.text
 
 
 def test_sign_in_that_fails_says_why_and_not_the_token(page: GuardedPage, client: httpx.Client) -> None:
@@ -185,8 +265,11 @@ def test_failed_sign_ins_are_limited_and_recorded_once_a_minute(tmp_path: Path) 
         assert codes[:3] == [401] * 3
         assert set(codes[4:]) == {429}
         limited = client.get("/live", headers={"authorization": "Bearer wrong"})
+        right = client.get("/live", headers={"authorization": f"Bearer {page.tokens[Role.VIEWER]}"})
+        assert right.status_code == 200, "the failures of others lock nobody out"
+        assert sign_in(client, page.tokens[Role.VIEWER]).status_code == 303
         assert (limited.status_code, int(limited.headers["retry-after"]) > 0) == (429, True)
-        assert [record.action for record in page.records] == ["audit.begin", "sign-in.failed"]
+        assert [record.action for record in page.records] == ["audit.begin", "sign-in.failed", "sign-in"]
 
 
 def test_sign_ins_are_recorded(page: GuardedPage, client: httpx.Client) -> None:
@@ -312,7 +395,8 @@ def test_a_person_signs_in_at_a_provider_and_has_the_role_of_their_group(at_prov
         assert (back.status_code, back.headers["location"]) == (303, "/pieces")
         assert "lee" in client.get("/", headers=ACCEPTS_PAGES).text
         assert client.get("/live").status_code == 200
-    assert (at_provider.records[-1].name, at_provider.records[-1].role) == ("lee", "quality")
+    record = at_provider.records[-1]
+    assert (record.name, record.role, record.detail["sub"]) == ("lee", "quality", "1")
 
 
 def test_a_person_without_a_group_here_does_not_get_in(at_provider: GuardedPage) -> None:
@@ -374,6 +458,14 @@ def test_a_forged_way_back_signs_nobody_in(at_provider: GuardedPage, forged: str
                 back = client.get("/sign-in/callback", params={"code": "x", "state": state})
         assert back.status_code == 401
         assert "inspector_session" not in dict(victim.cookies) | dict(client.cookies)
+
+
+def test_ways_back_that_were_not_begun_in_this_browser_lock_nobody_out(at_provider: GuardedPage) -> None:
+    with at_provider.client() as stranger, at_provider.client() as client:
+        for _ in range(30):
+            assert stranger.get("/sign-in/callback", params={"code": "x", "state": "y"}).status_code == 401
+        assert through_provider(client, "1").status_code == 303
+    assert "sign-in.failed" not in {record.action for record in at_provider.records}
 
 
 def test_a_provider_that_is_away_is_unavailable(tmp_path: Path) -> None:
