@@ -23,7 +23,7 @@ ROUTES = [
     for method in sorted(route.methods or ())
     if method != "HEAD"
 ]
-VALUES = {"int": "1", "": "x", "path": "x", "str": "x"}
+VALUES = {"int": "1", "number": "1", "": "x", "path": "x", "str": "x"}
 
 
 def address(route: Route) -> str:
