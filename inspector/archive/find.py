@@ -92,11 +92,12 @@ class Archive:
         """What people said about the piece, oldest first."""
         said = FEEDBACK.c
         query = (
-            select(said.label, said.defects, said.author, said.note, said.given_ns, said.append_ns)
+            select(said.label, said.defects, said.author, said.note, said.given_ns, said.append_ns,
+                   said.author_proof)
             .join(VERDICTS, and_(*(FEEDBACK.c[name] == VERDICTS.c[name] for name in _INSPECTION)))
             .where(VERDICTS.c.key == key)
             .order_by(FEEDBACK.c.given_ns, FEEDBACK.c.key)
-        )
+        )  # fmt: skip
         with self._database.read() as connection:
             return [_feedback(row) for row in connection.execute(query).mappings()]
 

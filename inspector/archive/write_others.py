@@ -94,6 +94,7 @@ def _finding(finding: Finding) -> dict[str, str | int]:
         "note": stored_text(said.note, MAX_NOTE),
         "given_ns": said.given_ns,
         "id": stored_text(said.id, MAX_ID),
+        "author_proof": stored_text(said.author_proof),
     }
 
 

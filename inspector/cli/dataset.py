@@ -72,7 +72,7 @@ def export(
         audited(service) as audit,
         audit.act(principal, ACTION, str(out), {"line": line or "", "product": product or ""}),
     ):
-        summary = export_dataset(database, store, wanted, out, seed=seed)
+        summary = export_dataset(database, store, wanted, out, seed=seed, proven_only=service.access.has_roles)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:

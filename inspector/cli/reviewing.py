@@ -31,6 +31,7 @@ from inspector.review.export.consensus import Consensus, consensus
 from inspector.review.export.reviewed import spoken_about
 from inspector.review.findings import Finding, parse_finding
 from inspector.review.known import KnownPieceError, KnownPieces
+from inspector.review.people import person_word
 from inspector.verdicts.follow import StoreError
 from streams.observation import InspectionId
 
@@ -148,12 +149,25 @@ def _of_manifest(place: _Place, manifest: Path) -> list[tuple[PieceRow, Finding]
 
 
 def _said_by(place: _Place, author: str) -> list[tuple[PieceRow, Finding]]:
+    """`author` is a name, or `token:name` and the like; it must mean one person. Where people prove their names, only
+    findings under a proven name count. Raises KnownPieceError."""
     truths = []
-    for spoken in spoken_about(place.database, PieceFilter()):
-        said = consensus([finding for finding in spoken.findings if finding.author == author])
+    all_spoken = spoken_about(place.database, PieceFilter(), proven_only=place.service.access.has_roles)
+    wanted = _person(author, {finding.person for spoken in all_spoken for finding in spoken.findings})
+    for spoken in all_spoken:
+        said = consensus([finding for finding in spoken.findings if finding.person == wanted])
         if isinstance(said, Consensus) and not spoken.was_read_twice:
             truths.append((place.archive.row(spoken.key), parse_finding(said.label, said.defects)))
     return truths
+
+
+def _person(author: str, people: set[tuple[str, str]]) -> tuple[str, str]:
+    """Proof and name. Raises KnownPieceError."""
+    meant = sorted(each for each in people if author in (each[1], person_word(each[1], each[0])))
+    if len(meant) > 1:
+        words = " or ".join(person_word(name, proof) if proof else f"{name} (not proven)" for proof, name in meant)
+        raise KnownPieceError(f"{author} is the name of several people: say {words}")
+    return meant[0] if meant else ("", author)
 
 
 @known.command("list")

@@ -18,6 +18,7 @@ from inspector.archive.find import NotInArchiveError
 from inspector.archive.recordings.objects import ObjectStoreError
 from inspector.review.answers import NotHeldError
 from inspector.review.findings import AnswerError, parse_finding
+from inspector.review.people import reviewer_of
 from inspector.verdicts.follow import StoreError
 from inspector.web.actions import needs, principal_of
 from inspector.web.review_pieces import ReviewPieces, Shown, heat_map_of
@@ -62,7 +63,7 @@ def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
     detail = {"label": label, "defects": ", ".join(finding.defects)}
     try:
         with floor_of(request).audit.act(principal, ANSWER, token, detail):
-            _pieces(request).desk.answer(principal.name, token, finding)
+            _pieces(request).desk.answer(reviewer_of(principal), token, finding)
     except NotHeldError as error:
         return {**_state(request), "problem": str(error)}
     return _state(request)
@@ -71,12 +72,12 @@ def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
 def _undo(request: Request) -> dict[str, object]:
     principal = principal_of(request)
     with floor_of(request).audit.act(principal, ANSWER, "undo"):
-        is_undone = _pieces(request).desk.undo(principal.name)
+        is_undone = _pieces(request).desk.undo(reviewer_of(principal))
     return {**_state(request), "undone": is_undone}
 
 
 def _state(request: Request) -> dict[str, object]:
-    pieces, reviewer = _pieces(request), principal_of(request).name
+    pieces, reviewer = _pieces(request), reviewer_of(principal_of(request))
     cards = pieces.hold(reviewer)
     progress = pieces.desk.progress(reviewer, time.time_ns() - SHIFT_S * 10**9)
     counts = {"ok": progress.ok, "nok": progress.nok, "unsure": progress.unsure, "waiting": progress.waiting}
@@ -133,7 +134,7 @@ def _pieces(request: Request) -> ReviewPieces:
 def _shown(request: Request) -> tuple[Shown, str]:
     """The piece that the address names, and the name of its camera or sensor."""
     try:
-        shown = _pieces(request).shown(principal_of(request).name, request.path_params["token"])
+        shown = _pieces(request).shown(reviewer_of(principal_of(request)), request.path_params["token"])
     except NotInArchiveError as error:
         raise HTTPException(410, "The piece was removed by age.") from error
     except (StoreError, ObjectStoreError) as error:

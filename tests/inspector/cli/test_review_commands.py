@@ -101,6 +101,13 @@ def test_known_pieces_come_from_what_one_person_said_or_from_a_labelled_data_set
     assert "p1#0  nok crack" in call(config, "review", "known", "list").output
 
 
+def test_said_by_must_mean_one_person(desk: Floor, config: Path) -> None:
+    desk.say("p0", "token:ada", "ok")
+    both = call(config, "review", "known", "add", "--said-by", "ada")
+    assert "say ada (not proven) or token:ada" in both.output
+    assert "1 known pieces are entered" in call(config, "review", "known", "add", "--said-by", "token:ada").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -284,3 +284,15 @@ def test_the_size_of_the_queue_is_told_to_one_digit(count: int, words: str) -> N
 def test_answers_are_checked(word: str, defects: tuple[str, ...], says: str) -> None:
     with pytest.raises(AnswerError, match=says):
         parse_finding(word, defects)
+
+
+def test_the_finding_says_how_the_reviewer_proved_their_name(floors: Floors) -> None:
+    floor = ready(floors, "a", "b")
+    for name, proof in (("token:ada", "token"), ("x:ada", "")):
+        held = floor.desk.next_piece(name)
+        assert held is not None
+        floor.desk.answer(name, held.token, OK)
+        with floor.database.read() as connection:
+            body = connection.execute(select(REVIEW_OUTBOX.c.body).order_by(REVIEW_OUTBOX.c.due_ns.desc())).scalar()
+        record = Feedback.FromString(body or b"")
+        assert (record.author, record.author_proof) == ((name.removeprefix("token:")), proof)
