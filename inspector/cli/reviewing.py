@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from inspector.access.audit.log import AuditLog
 from inspector.access.audit.protocol import AuditError
 from inspector.access.principal import Principal
 from inspector.archive.database import Database, DatabaseError
@@ -33,6 +34,8 @@ from inspector.review.findings import Finding, parse_finding
 from inspector.review.known import KnownPieceError, KnownPieces
 from inspector.review.people import person_word
 from inspector.verdicts.follow import StoreError
+from inspector.verdicts.words import enum_word
+from protos.inspection.v1.records_pb2 import Label
 from streams.observation import InspectionId
 
 ERRORS = (AgreementError, AuditError, DatabaseError, KnownPieceError, StoreError)
@@ -107,7 +110,8 @@ def add(
     """
     if sum(each is not None for each in (piece or None, manifest, said_by)) != 1 or (piece and label is None):
         raise click.UsageError("name one of LINE STATION PIECE with --label, --manifest, or --said-by")
-    with _place(config, KNOWN, token_file, target=str(manifest or said_by or "/".join(piece or ()))) as place:
+    origin = f"said by {said_by}" if said_by else str(manifest or "command")
+    with _place(config, KNOWN, token_file) as place, audited(place.service) as audit:
         if piece:
             inspection = InspectionId(*piece, pass_number)
             row = place.archive.by_inspection(inspection)
@@ -116,14 +120,18 @@ def add(
             truths = [(row, parse_finding(label or "", defects))]
         else:
             truths = _of_manifest(place, manifest) if manifest else _said_by(place, said_by or "")
-        _enter(place, truths)
+        _enter(place, truths, audit, origin)
 
 
-def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]]) -> None:
+def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]], audit: AuditLog, origin: str) -> None:
+    """Each piece is an act of its own in the audit log, with its truth and where that is from."""
     pieces, num_entered, problems = KnownPieces(place.database), 0, list[str]()
     for row, truth in truths:
         try:
-            pieces.add(row, truth, place.principal.name, time.time_ns())
+            target = "/".join((row.line, row.station, row.piece_id, str(row.pass_number)))
+            detail = {"label": enum_word(Label, truth.label), "defects": ", ".join(truth.defects), "from": origin}
+            with audit.act(place.principal, KNOWN, target, detail):
+                pieces.add(row, truth, place.principal.name, time.time_ns())
             num_entered += 1
         except KnownPieceError as error:
             problems.append(str(error))

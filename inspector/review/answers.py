@@ -1,9 +1,11 @@
 """Takes the answers of reviewers, and takes them back. An answer and its record for the feedback topic are written in
 one transaction; answers to known pieces are kept here only, for they say nothing new about the piece."""
 
-from typing import NamedTuple
+import json
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX, REVIEW_PIECES, REVIEW_SLOTS
@@ -33,7 +35,18 @@ class _Slot(NamedTuple):
     reviewer: str
 
 
-_SLOTS = select(*(_S[name] for name in _Slot._fields))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a reviewer answered a piece, so far."""
+
+    verdict_key: int
+    label: int | None
+    """None while it is not answered."""
+    defects: tuple[str, ...] = ()
+
+
+_Select: TypeAlias = Select[*tuple[object, ...]]
+_SLOTS: _Select = select(*(_S[name] for name in _Slot._fields))
 
 
 class Answers:
@@ -55,6 +68,16 @@ class Answers:
             if slot.piece_key is not None:
                 self._publish_later(connection, slot, finding, f"{token}.{attempt}", now_ns)
                 self._settle(connection, slot.piece_key, finding, now_ns)
+
+    def standing(self, reviewer: str, token: str) -> Standing | None:
+        """None where the token is not the reviewer's. Raises StoreError."""
+        with self._database.read() as connection:
+            return _standing(connection, _SLOTS.where(_S.token == token, _S.reviewer == reviewer))
+
+    def last(self, reviewer: str, now_ns: int) -> Standing | None:
+        """What an undo would take back. Raises StoreError."""
+        with self._database.read() as connection:
+            return _standing(connection, _newest(reviewer, now_ns - round(self._settings.undo_s * 1e9)))
 
     def undo(self, reviewer: str, now_ns: int) -> bool:
         """Gives the piece of the reviewer's last answer back to them; False where there is none to undo. Raises
@@ -130,10 +153,24 @@ def _slot(connection: Connection, reviewer: str, token: str) -> _Slot | None:
 
 
 def _last_answered(connection: Connection, reviewer: str, earliest_ns: int) -> _Slot | None:
-    query = _SLOTS.where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
-    newest = query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
-    row = connection.execute(newest.with_for_update()).first()
+    row = connection.execute(_newest(reviewer, earliest_ns).with_for_update()).first()
     return None if row is None else _Slot(*row)
+
+
+def _newest(reviewer: str, earliest_ns: int) -> _Select:
+    query = _SLOTS.where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
+    return query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
+
+
+def _standing(connection: Connection, query: _Select) -> Standing | None:
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    slot = _Slot(*row)
+    in_queue = select(_P.verdict_key).join(REVIEW_SLOTS, _S.piece_key == _P.key).where(_S.key == slot.key)
+    known = select(_K.verdict_key).join(REVIEW_SLOTS, _S.known_key == _K.key).where(_S.key == slot.key)
+    key = connection.execute(in_queue if slot.piece_key is not None else known).scalar_one()
+    return Standing(key, slot.label, tuple(json.loads(slot.defects or "[]")))
 
 
 def _demand_same(slot: _Slot, finding: Finding) -> None:
