@@ -138,7 +138,7 @@ class _Lent(NamedTuple):
     verdict_key: int
 
 
-def _held_by(reviewer: str) -> Select[tuple[int, str, int, int]]:
+def _held_by(reviewer: str) -> Select[int, str, int, int]:
     """What the reviewer holds without an answer, in any order."""
     verdict_key = func.coalesce(_P.verdict_key, _K.verdict_key).label("verdict_key")
     return (

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inspector.access.audit.protocol import AuditError
+from inspector.access.audit.record import Detail
 from inspector.archive.find import NotInArchiveError
 from inspector.archive.recordings.objects import ObjectStoreError
 from inspector.review.answers import NotHeldError, Standing
@@ -78,7 +79,7 @@ def _undo(request: Request) -> dict[str, object]:
     principal = principal_of(request)
     desk, reviewer = _pieces(request).desk, reviewer_of(principal)
     before = desk.last_answer(reviewer)
-    detail = {"undo": True, "before": _words(before), "label": "none"}
+    detail: Detail = {"undo": True, "before": _words(before), "label": "none"}
     with floor_of(request).audit.act(principal, ANSWER, _name(request, before), detail):
         is_undone = desk.undo(reviewer)
     return {**_state(request), "undone": is_undone}
