@@ -20,7 +20,7 @@ _MAX_TEXT_BYTES = 1024 * 1024
 
 
 class ResumePoint(NamedTuple):
-    """What a token says."""
+    """The content of a token."""
 
     positions: Mapping[TopicPartition, int]
     identities: Mapping[str, str]

@@ -31,11 +31,11 @@ print(json.dumps([
 
 
 def read_tasks(tasks: Path, interface: Path) -> list[dict[str, object]]:
-    """What Label Studio finds of each task: whether its data fit the interface, and errors of what is said in it."""
+    """Label Studio's check of each task: whether its data fit the interface, and errors in its answers."""
     command = [str(_python()), "-c", _READ, str(tasks), str(interface)]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=READ_S).stdout
-    found: list[dict[str, object]] = json.loads(output.splitlines()[-1])
-    return found
+    checked: list[dict[str, object]] = json.loads(output.splitlines()[-1])
+    return checked
 
 
 def to_coco(tasks: Path, interface: Path, out: Path) -> dict[str, list[dict[str, object]]]:
@@ -47,8 +47,8 @@ def to_coco(tasks: Path, interface: Path, out: Path) -> dict[str, list[dict[str,
     )
     command = [str(_python()), "-c", code, str(tasks), str(interface), str(out)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=READ_S)
-    found: dict[str, list[dict[str, object]]] = json.loads((out / "result.json").read_text())
-    return found
+    coco: dict[str, list[dict[str, object]]] = json.loads((out / "result.json").read_text())
+    return coco
 
 
 def _python() -> Path:

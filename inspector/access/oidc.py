@@ -111,7 +111,7 @@ def groups_in(claims: Mapping[str, object], path: str) -> list[str]:
 
 
 def _why(exc: Exception) -> str:
-    """What the library says, without the token's content."""
+    """The library's message, without the token's content."""
     if isinstance(exc, JoseError):
         claim = getattr(exc, "claim", None)
         return f"{exc.error}: {claim}" if isinstance(claim, str) else exc.error

@@ -1,7 +1,7 @@
 """Who runs a command on this machine.
 
-The operating system says the name. Whoever may write to the log or the database directly does not need our commands,
-and no role keeps them from it.
+The operating system says the name. Somebody who may write to the log or the database directly does not need our
+commands, and no role keeps them from it.
 """
 
 import getpass

@@ -58,7 +58,7 @@ class Provider:
             raise SignInUnavailableError(f"{self._settings.issuer} names no {name}: correct [access.oidc]") from None
 
     def keys(self, *, unknown: bool = False) -> KeySet:
-        """The keys; read anew when they are old, or when a token names an `unknown` one. Raises
+        """The keys; read again when they are old, or when a token names an `unknown` one. Raises
         SignInUnavailableError."""
         with self._lock:
             age_s = self._clock() - self._read_s

@@ -30,7 +30,7 @@ def role_of(word: str) -> Role:
 
 
 class Rule(NamedTuple):
-    """The least role for an action, and what the action is, for people."""
+    """The least role for an action, and a description of the action for people."""
 
     role: Role
     meaning: str
@@ -45,6 +45,7 @@ RULES: Mapping[str, Rule] = {
     "model.see": Rule(Role.VIEWER, "see which model judges, and its card"),
     "deployments.see": Rule(Role.VIEWER, "see deployments and the state of workers"),
     "alerts.see": Rule(Role.VIEWER, "see alerts and their history"),
+    "metrics.see": Rule(Role.VIEWER, "read the metrics of archive, alerts and page"),
     "service.reflect": Rule(Role.VIEWER, "list the gateway's methods by reflection"),
     # Work at the line
     "verdicts.inspect": Rule(Role.OPERATOR, "have a piece judged that the call carries"),
@@ -59,6 +60,7 @@ RULES: Mapping[str, Rule] = {
     "alerts.silence": Rule(Role.QUALITY, "silence an alert for a time"),
     "archive.export": Rule(Role.QUALITY, "export the archive"),
     "dataset.export": Rule(Role.QUALITY, "export a data set with its recordings"),
+    "dataset.release": Rule(Role.QUALITY, "let go of the pieces that a data set holds in the archive"),
     "thresholds.change": Rule(Role.QUALITY, "change the limits of a decision"),
     "audit.read": Rule(Role.QUALITY, "read and verify the audit log"),
     # Change the line
@@ -69,6 +71,6 @@ RULES: Mapping[str, Rule] = {
     "users.see": Rule(Role.ENGINEER, "list users and tokens"),
     "users.change": Rule(Role.ENGINEER, "add and revoke tokens, end other people's sessions"),
 }
-"""Every action by its name. What is not listed here is allowed to nobody."""
+"""Every action by its name. Actions that are not listed are allowed to nobody."""
 
 ACTIONS: Mapping[str, Role] = {name: rule.role for name, rule in RULES.items()}

@@ -82,8 +82,8 @@ class Sessions:
         return is_young and not session.is_closed and session.is_valid()
 
     def _make_room(self, principal: Principal) -> None:
-        own = [digest for digest, session in self._sessions.items() if session.principal == principal]
-        for digest in own[: max(0, len(own) + 1 - self._settings.max_per_principal)]:
+        digests = [digest for digest, session in self._sessions.items() if session.principal == principal]
+        for digest in digests[: max(0, len(digests) + 1 - self._settings.max_per_principal)]:
             self._end(digest)
         while len(self._sessions) >= self._settings.max_sessions:
             self._end(next(iter(self._sessions)))

@@ -48,7 +48,7 @@ class SessionSettings:
     max_sessions: int = 1000
     """Sessions at the same time; one more ends the session that was idle longest."""
     max_per_principal: int = 20
-    """Sessions of one person at the same time, likewise."""
+    """Sessions of one person at the same time, with the same effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class RateSettings:
     """Requests a second from one address, and of one signed-in person."""
     burst_s: float = 5.0
     """So many seconds' worth of requests may come at once."""
+    acts_per_minute: float = 300.0
+    """Acts a minute of one person that change something, each of which is recorded."""
     sign_ins_per_minute: float = 10.0
     """Failed sign-ins a minute from one address."""
 
@@ -93,6 +95,11 @@ class AccessSettings:
     sessions: SessionSettings = SessionSettings()
     rates: RateSettings = RateSettings()
     audit: AuditSettings = AuditSettings()
+
+    @property
+    def has_https_page(self) -> bool:
+        """Whether browsers see the page over TLS though a proxy before it ends TLS."""
+        return self.oidc is not None and self.oidc.page_url.lower().startswith("https://")
 
     @property
     def has_roles(self) -> bool:

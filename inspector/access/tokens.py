@@ -59,7 +59,7 @@ class Token:
 
 
 class TokenFile:
-    """Reads the file anew whenever it has changed. Thread-safe: a reader sees one whole version."""
+    """Reads the file again after each change. Thread-safe: a reader sees one whole version."""
 
     def __init__(self, path: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._path, self._clock_ns = path, clock_ns

@@ -3,7 +3,7 @@
 import logging
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event
 
 from inspector.alerts import outbox
 from inspector.alerts.emergency import Emergencies
@@ -23,7 +23,7 @@ AT_ONCE = 50
 
 
 class Courier:
-    """Runs from `start` until `stop` is set."""
+    """One thread calls `run`, which works until `stop` is set."""
 
     def __init__(
         self,
@@ -40,15 +40,8 @@ class Courier:
         """Keys of the emergencies that were delivered."""
         self._delay_s = FIRST_DELAY_S
         self._logged_s: float | None = None
-        self._thread = Thread(target=self._run, name=f"alerts-{target}", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
             while not self._stop.is_set():
                 self._stop.wait(self._round())

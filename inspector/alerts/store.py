@@ -4,7 +4,7 @@ So after a crash at any moment, no alert is missed and none is raised twice.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 
 from sqlalchemy import Connection, delete, insert, select
@@ -16,10 +16,12 @@ from inspector.alerts.metrics import AlertMetrics
 from inspector.alerts.seen import seen_of
 from inspector.archive.database import Database
 from inspector.archive.migrate import upgrade
-from inspector.archive.positions import Positions, note_gaps
+from inspector.archive.positions import Positions
 from inspector.archive.tables_alerts import ALERT_OWNER
+from inspector.verdicts.regrown import LastRecord
 from inspector.verdicts.ring import Entry
 from streams.log import Gap
+from streams.records import TopicPartition
 
 FOLLOWER = "alerts"
 CAUGHT_UP_S = 60.0
@@ -42,7 +44,7 @@ class AlertStore:
         self._other_names = other_names
         self._database, self._desk, self._conditions, self._metrics = database, desk, conditions, metrics
         self._evaluator = Evaluator(conditions, max_charts)
-        self._position = Positions(FOLLOWER)
+        self._position = Positions(FOLLOWER, counts=True)
         self._process = token_hex(16)
         self._may_have_old = True
         """Whether alerts may be open that were too old to be sent out."""
@@ -53,6 +55,9 @@ class AlertStore:
         self._end_changed(time.time_ns())
         with self._database.read() as connection:
             return self._position.token(connection)
+
+    def last(self) -> Mapping[TopicPartition, LastRecord]:
+        return self._position.last()
 
     def _end_changed(self, now_ns: int) -> None:
         names = {condition.name for condition in self._conditions} | set(self._other_names)
@@ -83,7 +88,7 @@ class AlertStore:
     def skip(self, gaps: Sequence[Gap]) -> None:
         """The charts continue with the verdicts that are left; `follow` has logged the gaps."""
         with self._database.write() as connection:
-            note_gaps(connection, FOLLOWER, gaps)
+            self._position.skip(connection, gaps)
 
     def _announce_old(self, connection: Connection, fresh: Sequence[Entry]) -> None:
         if self._may_have_old and fresh and time.time_ns() - fresh[-1].append_ns < CAUGHT_UP_S * 1e9:

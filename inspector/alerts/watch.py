@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
+from threading import Event
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -34,7 +34,7 @@ class Probe(Protocol):
 
 
 class Watch:
-    """Runs from `start` until `stop` is set."""
+    """One thread calls `run`, which works until `stop` is set."""
 
     def __init__(
         self,
@@ -49,15 +49,8 @@ class Watch:
         self._since: dict[Place, Emergency] = {}
         """The faults, whether they are stored yet or not."""
         self._tidied_s: float | None = None
-        self._thread = Thread(target=self._run, name="alerts-watch", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
+    def run(self) -> None:
         while not self._stop.wait(TICK_S):
             self.tick(time.time_ns())
 
@@ -79,7 +72,7 @@ class Watch:
 
     def _store(self, present: frozenset[Place], conditions: frozenset[str], now_ns: int) -> None:
         """`conditions`: those whose probes can tell. Raises StoreError."""
-        findings = [(each.finding, each.cause, each.since_ns) for each in self._since.values()]
+        findings = [(emergency.finding, emergency.cause, emergency.since_ns) for emergency in self._since.values()]
         self._desk.settle(findings, present, conditions, now_ns)
         for place in list(self._since):
             self._emergencies.remove(place)
@@ -108,7 +101,9 @@ class FailingArchive:
         self._since_s: float | None = None
 
     def find(self) -> Sequence[Finding]:
-        if not self._registry.get_sample_value("inspector_archive_failing"):
+        value = self._registry.get_sample_value
+        is_down = value("inspector_floor_part_up", {"part": "archive"}) == 0
+        if not is_down and not value("inspector_archive_failing"):
             self._since_s = None
             return ()
         now_s = self._clock_s()

@@ -166,7 +166,7 @@ class Verdict:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the text, and the heat maps."""
+        """The text and the heat maps, for a notebook."""
         maps = "".join(
             f'<figure><img alt="heat map of {html.escape(image.camera)}" style="width:16em;image-rendering:pixelated" '
             f'src="data:image/png;base64,{base64.b64encode(image.heat_map_png).decode()}">'

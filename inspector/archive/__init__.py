@@ -1,1 +1,1 @@
-"""Stores verdicts, what was judged, feedback, deployments and alerts in a database and an object store."""
+"""Stores verdicts, recordings, feedback, deployments and alerts in a database and an object store."""

@@ -1,7 +1,7 @@
 """Counts stored verdicts into rows of five minutes and of an hour: each verdict once, in the order of storing.
 
 A chart of 30 days then reads some thousand rows in place of millions. The counter works behind the archive in small
-transactions of its own; charts lack what it has not counted yet.
+transactions of its own; charts lack verdicts that it has not counted yet.
 """
 
 import logging
@@ -42,7 +42,7 @@ _T = VERDICTS.c
 
 
 class Judged(NamedTuple):
-    """What is counted of a verdict, named as its columns."""
+    """The columns of a verdict that are counted."""
 
     key: int
     entry_ns: int
@@ -63,7 +63,7 @@ _COLUMNS = tuple(_T[name] for name in Judged._fields)
 
 
 class Kind(IntEnum):
-    """What a row counts, and what its `word` and `number` are."""
+    """The kinds of counts, with the meaning of `word` and `number`."""
 
     PIECES = 1
     """Word: likeliest class. Number: decision."""
@@ -92,7 +92,7 @@ class Place(NamedTuple):
 
 
 class ChartCounter:
-    """Counts what was stored since. One thread uses it at a time; any number of processes may."""
+    """Counts verdicts that were stored since. One thread uses it at a time; any number of processes may."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -117,7 +117,7 @@ class ChartCounter:
         if not rows:
             return 0
         counts = Counter(place for row in rows for place in _places(row, sensors.get(row.key, ())))
-        with self._database.write() as connection:
+        with self._database.write(grows=True) as connection:
             if _move(connection, done, rows[-1].key):
                 _add(connection, counts)
         return len(rows)
@@ -195,13 +195,13 @@ def _places(row: Judged, sensors: Iterable[tuple[str, int]]) -> Iterator[Place]:
 
 def _sensors(connection: Connection, keys: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
     """Sensors that were not present, by the verdict's key."""
-    found: dict[int, list[tuple[str, int]]] = {}
+    by_key: dict[int, list[tuple[str, int]]] = {}
     if keys:
         table = VERDICT_SENSORS.c
         query = select(table.verdict_key, table.sensor, table.state).where(table.verdict_key.between(keys[0], keys[-1]))
         for key, sensor, state in connection.execute(query):
-            found.setdefault(key, []).append((sensor, state))
-    return found
+            by_key.setdefault(key, []).append((sensor, state))
+    return by_key
 
 
 def _move(connection: Connection, before: int, done: int) -> bool:

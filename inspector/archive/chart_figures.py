@@ -88,12 +88,12 @@ class ChartFigures:
         if is_counted(scope, stretch):
             terms = _counted(Kind.LIMITS, scope, stretch)
             words = self._rows(select(_C.word, _SUM).where(*terms).group_by(_C.word))
-            found = [_limits(word, count) for word, count in words]
+            limits = [_limits(word, count) for word, count in words]
         else:
             terms = [*_within(scope, stretch), _T.pass_below.is_not(None), _T.fail_above.is_not(None)]
             by = (_T.pass_below, _T.fail_above)
-            found = [Limits(*row) for row in self._rows(select(*by, func.count()).where(*terms).group_by(*by))]
-        return sorted(found, key=lambda each: -each.count)[:NUM_LIMITS]
+            limits = [Limits(*row) for row in self._rows(select(*by, func.count()).where(*terms).group_by(*by))]
+        return sorted(limits, key=lambda each: -each.count)[:NUM_LIMITS]
 
     def latencies(self, scope: Scope, stretch: Stretch, num_pieces: int) -> list[LatencyCount]:
         """From the counts to within 5 %; else exact, of more than `MAX_LATENCIES` pieces from every n-th one."""
@@ -138,7 +138,7 @@ def _limits(words: str, count: int) -> Limits:
 
 
 def is_counted(scope: Scope, stretch: Stretch) -> bool:
-    """Whether the counts have what is asked for."""
+    """Whether the counts can answer this."""
     return scope.lot is None and grain_of(stretch, time.time_ns()) is not None
 
 
@@ -177,5 +177,5 @@ def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
 
 
 def _terms(scope: Scope, *columns: Column[str]) -> list[Term]:
-    wanted = (scope.line, scope.station, scope.product, scope.bundle_digest)
-    return [column == stored_text(value) for column, value in zip(columns, wanted, strict=True) if value is not None]
+    values = (scope.line, scope.station, scope.product, scope.bundle_digest)
+    return [column == stored_text(value) for column, value in zip(columns, values, strict=True) if value is not None]

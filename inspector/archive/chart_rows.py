@@ -1,4 +1,4 @@
-"""What the figures of charts are asked for, and the counts that they answer with."""
+"""The questions to the figures of charts, and the counts in their answers."""
 
 from dataclasses import dataclass
 

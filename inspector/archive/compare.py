@@ -47,12 +47,12 @@ class Difference:
     key: int | None = None
     """Of the stored row."""
     entry: Entry | None = None
-    """What the log holds."""
+    """The content of the log."""
 
 
 @dataclass
 class Tally:
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     equal: int = 0
     pending: int = 0
@@ -99,7 +99,7 @@ class Comparer:
         self, connection: Connection, end: Position, newest_end: Callable[[], Position]
     ) -> Iterator[Difference]:
         """Rows without a record behind the last one that was compared; call it at the end of the pass, which read up
-        to `end`. What the archive stored meanwhile lies below the end that the log has now."""
+        to `end`. Rows that the archive stored meanwhile lie below the end that the log has now."""
         for source, first in self._next.items():
             stored = _Stored(connection, source, first, None)
             now = newest_end().get(source, 0)

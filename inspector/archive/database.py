@@ -3,10 +3,12 @@
 Reads are short and many at a time; writes take turns. A commit that returned is on disk.
 """
 
+import os
+import shutil
 import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -16,17 +18,27 @@ from sqlalchemy.exc import DatabaseError as BaseDatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from inspector.archive.turns import Turn, TurnTimeoutError, turn_of
 from inspector.verdicts.follow import StoreError
 
 DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 BUSY_S = 10.0
 """How long a statement waits for another program's write to an SQLite file."""
+TURN_S = 30.0
+"""How long a writer waits for the others of this process."""
 CONNECT_S = 5
+KEEPALIVE_S, KEEPALIVES = 10, 3
+"""PostgreSQL: a connection whose other end does not answer so many times, so far apart, is broken."""
+IDLE_TRANSACTION_S = 60.0
+"""PostgreSQL ends a transaction of ours that does nothing for so long: it would hold up the others."""
+FREE_PAGES_BYTES = 64 * 2**20
+"""With so much space of removed rows in an SQLite file, it takes new ones without growing."""
+PRIVATE_FILE = 0o600
 MAX_CONNECTIONS = 8
 CACHE_KIB = 32 * 2**10
 """Page cache of each SQLite connection."""
 _WRITE = "is_write"
-_UNDEFINED_TABLE = "42P01"
+_UNDEFINED_TABLE, _NO_PRIVILEGE = "42P01", "42501"
 _PASSING = (OperationalError, InterfaceError, InternalError, BaseDatabaseError)
 
 
@@ -34,18 +46,30 @@ class DatabaseError(Exception):
     """The database cannot be used as configured; a later attempt does not help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far the archive goes."""
+
+    min_free_bytes: int = 0
+    """Of the disk of an SQLite file: with less, no rows are added."""
+    lock_timeout_s: float = 10.0
+    """PostgreSQL: how long a statement waits for another transaction."""
+    statement_timeout_s: float = 120.0
+    """PostgreSQL: how long a statement runs."""
+
+
 class Database:
     """One database for all threads of a process."""
 
-    def __init__(self, url: str | URL, password: str | None = None) -> None:
+    def __init__(self, url: str | URL, password: str | None = None, bounds: Bounds | None = None) -> None:
         """Connects at the first use. `password` is for PostgreSQL and appears in no message. Raises DatabaseError."""
-        self._url = _address(url, password)
+        self._url, self._bounds = _address(url, password), bounds or Bounds()
         self.name = self._url.render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url)
+        self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url, self._bounds)
         # Without BEGIN and ROLLBACK, which are messages to a server.
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._turn = threading.Lock()
+        self._turn = Turn() if self.path is None else turn_of(self.path)
         self._file: tuple[int, int] | None = None
         """The inode of the SQLite file that is open."""
 
@@ -62,13 +86,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, grows: bool = False) -> Iterator[Connection]:
         """One transaction, committed durably at the end. Raises StoreError: nothing of it was stored then, or, where
-        the connection broke during the commit, all or nothing."""
+        the connection broke during the commit, all or nothing.
+
+        `grows`: it adds rows in bulk, which is refused while the disk has less space than is left to the log.
+        """
         self._check_file()
-        with self._turn, self._translated(), self.engine.connect() as plain:
+        with self._translated(), self._turn.taken(TURN_S), self.engine.connect() as plain:
             connection = plain.execution_options(**{_WRITE: True})
             with connection.begin():
+                if grows:
+                    self._check_room(connection)
                 yield connection
 
     def server_bytes(self) -> int:
@@ -80,7 +109,7 @@ class Database:
         self.engine.dispose()
 
     def _check_file(self) -> None:
-        """Raises StoreError once where the SQLite file was removed or replaced: what is written to the open one would
+        """Raises StoreError once where the SQLite file was removed or replaced: rows written to the open one would
         be lost with it."""
         if self.path is None:
             return
@@ -91,13 +120,36 @@ class Database:
             raise StoreError(f"{self.name} was removed or replaced: it is opened again")
         self._file = inode
 
+    def _check_room(self, connection: Connection) -> None:
+        """Raises StoreError. Space of removed rows is used again, which needs none of the disk."""
+        if self.path is None or not self._bounds.min_free_bytes:
+            return
+        free_bytes, least_bytes = shutil.disk_usage(self.path.parent).free, self._bounds.min_free_bytes
+        if free_bytes >= least_bytes:
+            return
+        pages, page_bytes = (
+            connection.exec_driver_sql(f"PRAGMA {n}").scalar_one() for n in ("freelist_count", "page_size")
+        )
+        if pages * page_bytes < FREE_PAGES_BYTES:
+            raise StoreError(
+                f"{self.name}: {free_bytes} bytes are free on its disk, at least {least_bytes} are left "
+                "to the log: free some, keep fewer verdicts, or lower archive.min_free_bytes"
+            )
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except PoolTimeoutError as exc:
             raise StoreError(f"{self.name}: all connections have been busy for {BUSY_S:.3g} s") from exc
+        except TurnTimeoutError as exc:
+            raise StoreError(f"{self.name}: other writers have been busy for {TURN_S:.3g} s") from exc
         except DBAPIError as exc:
+            if getattr(exc.orig, "sqlstate", "") == _NO_PRIVILEGE:
+                raise DatabaseError(
+                    f"{self.name} refuses the archive its work ({cause(exc)}): make this user the owner of the "
+                    f"database, or run GRANT USAGE, CREATE ON SCHEMA public TO {self._url.username}"
+                ) from exc
             if not is_passing(exc):
                 raise
             raise StoreError(f"{self.name} is unavailable: {cause(exc)}") from exc
@@ -135,14 +187,31 @@ def _address(url: str | URL, password: str | None) -> URL:
     return address if password is None else address.set(password=password)
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, bounds: Bounds) -> Engine:
+    """Every wait has an end: for the server, for a lock, for a statement, for the network."""
+    limits = {
+        "lock_timeout": bounds.lock_timeout_s,
+        "statement_timeout": bounds.statement_timeout_s,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_S,
+    }
+    options = [f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items()]
+    given = url.query.get("options", ())
+    arguments = {
+        "connect_timeout": CONNECT_S,
+        "application_name": "inspector archive",
+        "options": " ".join([*options, *([given] if isinstance(given, str) else given)]),
+        "keepalives_idle": KEEPALIVE_S,
+        "keepalives_interval": KEEPALIVE_S,
+        "keepalives_count": KEEPALIVES,
+        "tcp_user_timeout": KEEPALIVE_S * KEEPALIVES * 1000,
+    }
     try:
         return create_engine(
             url,
             pool_size=MAX_CONNECTIONS,
             max_overflow=0,
             pool_timeout=BUSY_S,
-            connect_args={"connect_timeout": CONNECT_S, "application_name": "inspector archive"},
+            connect_args=arguments,
         )
     except (ModuleNotFoundError, NoSuchModuleError) as exc:
         raise DatabaseError(
@@ -153,9 +222,18 @@ def _postgresql_engine(url: URL) -> Engine:
 def _sqlite_engine(url: URL) -> Engine:
     arguments = {"timeout": BUSY_S, "check_same_thread": False}
     engine = create_engine(url, pool_size=MAX_CONNECTIONS, max_overflow=0, pool_timeout=BUSY_S, connect_args=arguments)
+    if url.database and not url.database.startswith((":", "file:")):
+        path = Path(url.database)
+        event.listen(engine, "do_connect", lambda *_: _make_private(path))
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Makes a new file for this user only; SQLite gives its other files the same rights."""
+    with suppress(OSError):  # it is there, or SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

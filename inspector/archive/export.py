@@ -45,12 +45,12 @@ class Exported:
 
 
 def export(
-    database: Database, folder: Path, wanted: PieceFilter, progress: Callable[[int], None] | None = None
+    database: Database, folder: Path, piece_filter: PieceFilter, progress: Callable[[int], None] | None = None
 ) -> Exported:
     """Writes `day=YYYY-MM-DD/verdicts.parquet` for each day (UTC, of the entry) with a verdict; replaces files of
     these days. `progress` gets the number of rows so far. Raises ExportError, StoreError."""
     num_rows, files = 0, list[Path]()
-    for day, pages in _days(database, wanted):
+    for day, pages in _days(database, piece_filter):
         path = folder / f"day={_date(day)}" / "verdicts.parquet"
         for rows in _write(path, pages):
             num_rows += rows
@@ -63,26 +63,26 @@ def export(
 Page = Sequence[RowMapping]
 
 
-def _days(database: Database, wanted: PieceFilter) -> Iterator[tuple[int, Iterator[Page]]]:
-    until_ns = 2**63 - 1 if wanted.until_ns is None else wanted.until_ns
-    since_ns = -(2**63) if wanted.since_ns is None else wanted.since_ns
-    while (first_ns := _first_since(database, wanted, since_ns)) is not None and first_ns < until_ns:
+def _days(database: Database, piece_filter: PieceFilter) -> Iterator[tuple[int, Iterator[Page]]]:
+    until_ns = 2**63 - 1 if piece_filter.until_ns is None else piece_filter.until_ns
+    since_ns = -(2**63) if piece_filter.since_ns is None else piece_filter.since_ns
+    while (first_ns := _first_since(database, piece_filter, since_ns)) is not None and first_ns < until_ns:
         day = first_ns // NS_PER_DAY
         next_ns = (day + 1) * NS_PER_DAY
-        yield day, _pages(database, wanted, first_ns, min(next_ns, until_ns))
+        yield day, _pages(database, piece_filter, first_ns, min(next_ns, until_ns))
         since_ns = next_ns
 
 
-def _first_since(database: Database, wanted: PieceFilter, since_ns: int) -> int | None:
-    query = select(_T.entry_ns).where(_T.entry_ns >= since_ns, *_terms(wanted)).order_by(_T.entry_ns).limit(1)
+def _first_since(database: Database, piece_filter: PieceFilter, since_ns: int) -> int | None:
+    query = select(_T.entry_ns).where(_T.entry_ns >= since_ns, *_terms(piece_filter)).order_by(_T.entry_ns).limit(1)
     with database.read() as connection:
         return connection.execute(query).scalar_one_or_none()
 
 
-def _pages(database: Database, wanted: PieceFilter, since_ns: int, until_ns: int) -> Iterator[Page]:
+def _pages(database: Database, piece_filter: PieceFilter, since_ns: int, until_ns: int) -> Iterator[Page]:
     names = (*_TEXTS, *_INTEGERS, *_REALS, "decision", "reason", "deadline_missed", *(f"{name}_ns" for name in _TIMES))
     query = select(*(_T[name] for name in names)).where(
-        _T.entry_ns >= since_ns, _T.entry_ns < until_ns, *_terms(wanted)
+        _T.entry_ns >= since_ns, _T.entry_ns < until_ns, *_terms(piece_filter)
     )
     query = query.order_by(_T.entry_ns, _T.key).limit(ROWS_AT_ONCE)
     last = (since_ns, -1)
@@ -96,19 +96,20 @@ def _pages(database: Database, wanted: PieceFilter, since_ns: int, until_ns: int
         last = (page[-1]["entry_ns"], page[-1]["key"])
 
 
-def _terms(wanted: PieceFilter) -> list[ColumnElement[bool]]:
+def _terms(piece_filter: PieceFilter) -> list[ColumnElement[bool]]:
     named = (
-        (_T.line, wanted.line), (_T.station, wanted.station), (_T.product, wanted.product), (_T.lot, wanted.lot),
-        (_T.piece_id, wanted.piece_id), (_T.defect_class, wanted.defect_class),
-        (_T.bundle_digest, wanted.bundle_digest),
+        (_T.line, piece_filter.line), (_T.station, piece_filter.station), (_T.product, piece_filter.product),
+        (_T.lot, piece_filter.lot),
+        (_T.piece_id, piece_filter.piece_id), (_T.defect_class, piece_filter.defect_class),
+        (_T.bundle_digest, piece_filter.bundle_digest),
     )  # fmt: skip
     terms = [column == stored_text(value) for column, value in named if value is not None]
-    if wanted.decisions:
-        terms.append(_T.decision.in_(list(wanted.decisions)))
-    if wanted.min_score is not None:
-        terms.append(_T.score >= wanted.min_score)
-    if wanted.max_score is not None:
-        terms.append(_T.score <= wanted.max_score)
+    if piece_filter.decisions:
+        terms.append(_T.decision.in_(list(piece_filter.decisions)))
+    if piece_filter.min_score is not None:
+        terms.append(_T.score >= piece_filter.min_score)
+    if piece_filter.max_score is not None:
+        terms.append(_T.score <= piece_filter.max_score)
     return terms
 
 

@@ -146,18 +146,18 @@ class Figures:
         return sorted(counts, key=lambda each: (-each.total, each.defect_class))
 
     def findings(self, scope: Scope, by: By = By.ALL) -> list[Findings]:
-        said = FEEDBACK.c
+        feedback = FEEDBACK.c
         is_same = (
-            said.piece_id == _T.piece_id,
-            said.line == _T.line.concat(""),  # as in `find.is_inspection`: no look-up by line and station
-            said.station == _T.station.concat(""),
-            said.pass_number == _T.pass_number,
+            feedback.piece_id == _T.piece_id,
+            feedback.line == _T.line.concat(""),  # as in `find.is_inspection`: no look-up by line and station
+            feedback.station == _T.station.concat(""),
+            feedback.pass_number == _T.pass_number,
         )
         query = (
-            select(_T.key, said.author, said.author_proof, _T.decision, said.label, *_COLUMNS[by])
+            select(_T.key, feedback.author, feedback.author_proof, _T.decision, feedback.label, *_COLUMNS[by])
             .join(FEEDBACK, and_(*is_same))
             .where(*_within(scope))
-            .order_by(said.given_ns, said.key)
+            .order_by(feedback.given_ns, feedback.key)
         )
         by_piece: dict[int, dict[tuple[str, str], tuple[int, int, tuple[str, ...]]]] = {}
         with self._database.read() as connection:
@@ -200,9 +200,9 @@ def _within(scope: Scope) -> list[ColumnElement[bool]]:
     return [*terms, _T.entry_ns >= scope.since_ns, _T.entry_ns < scope.until_ns]
 
 
-def _findings(found: Iterable[tuple[int, int, tuple[str, ...]]]) -> list[Findings]:
+def _findings(labelled: Iterable[tuple[int, int, tuple[str, ...]]]) -> list[Findings]:
     counts: dict[tuple[str, ...], dict[tuple[int, int], int]] = {}
-    for decision, label, group in found:
+    for decision, label, group in labelled:
         place = counts.setdefault(group, {})
         place[decision, label] = place.get((decision, label), 0) + 1
     ok, nok = Label.LABEL_OK, Label.LABEL_NOK

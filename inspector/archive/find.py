@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Collection
+from threading import BoundedSemaphore
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select
 
 from inspector.archive.body import StoredVerdict, unpack
 from inspector.archive.database import Database
+from inspector.archive.limited import in_turn
 from inspector.archive.metadata import stored_text
 from inspector.archive.rows import KeptFeedback, KeptRecording, MadeWhere, PieceFilter, PieceRow
 from inspector.archive.schema import HEAT_MAPS, ID_CONFLICTS, STATIONS, VERDICT_BODIES, VERDICTS
@@ -20,6 +22,10 @@ __all__ = ["Archive", "KeptFeedback", "KeptRecording", "MadeWhere", "NotInArchiv
 
 MAX_LIMIT = 1000
 """Rows of one page at most."""
+MAX_SEARCHES = 4
+"""Searches at the same time, so that other reads have connections left."""
+SEARCH_WAIT_S = 1.0
+"""How long a search waits for its turn."""
 
 
 class NotInArchiveError(Exception):
@@ -31,11 +37,12 @@ class Archive:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._searches = BoundedSemaphore(MAX_SEARCHES)
 
-    def find(self, wanted: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
+    def find(self, piece_filter: PieceFilter, before: int | None = None, limit: int = 100) -> list[PieceRow]:
         """Newest entry first, at most `MAX_LIMIT` rows; `before` is the key of the last row of the page before."""
-        with self._database.read() as connection:
-            return search(connection, wanted, before, min(limit, MAX_LIMIT))
+        with in_turn(self._searches, SEARCH_WAIT_S), self._database.read() as connection:
+            return search(connection, piece_filter, before, min(limit, MAX_LIMIT))
 
     def row(self, key: int) -> PieceRow:
         """Raises NotInArchiveError."""
@@ -68,14 +75,14 @@ class Archive:
     def read_twice(self, inspections: Collection[InspectionId]) -> set[InspectionId]:
         """Those under whose id a second part was read: their verdict may be about either part."""
         table = ID_CONFLICTS.c
-        pieces = {stored_text(each.piece_id) for each in inspections}
+        pieces = {stored_text(inspection.piece_id) for inspection in inspections}
         query = select(table.line, table.station, table.piece_id, table.pass_number).where(table.piece_id.in_(pieces))
         with self._database.read() as connection:
-            found = {InspectionId(*row) for row in connection.execute(query)}
-        return found.intersection(inspections)
+            conflicts = {InspectionId(*row) for row in connection.execute(query)}
+        return conflicts.intersection(inspections)
 
     def recordings(self, key: int) -> list[KeptRecording]:
-        """What the piece was judged on, by source and sequence."""
+        """The recordings that the piece was judged on, by source and sequence."""
         table, files = PIECE_RECORDINGS.c, RECORDING_OBJECTS.c
         query = (
             select(table.source, table.sequence, table.kind, table.sha256,
@@ -89,11 +96,11 @@ class Archive:
             return [KeptRecording(**row) for row in connection.execute(query).mappings()]
 
     def feedback(self, key: int) -> list[KeptFeedback]:
-        """What people said about the piece, oldest first."""
-        said = FEEDBACK.c
+        """People's findings about the piece, oldest first."""
+        feedback = FEEDBACK.c
         query = (
-            select(said.label, said.defects, said.author, said.note, said.given_ns, said.append_ns,
-                   said.author_proof)
+            select(feedback.label, feedback.defects, feedback.author, feedback.note, feedback.given_ns,
+                   feedback.append_ns, feedback.author_proof)
             .join(VERDICTS, and_(*(FEEDBACK.c[name] == VERDICTS.c[name] for name in _INSPECTION)))
             .where(VERDICTS.c.key == key)
             .order_by(FEEDBACK.c.given_ns, FEEDBACK.c.key)

@@ -24,15 +24,17 @@ class ArchiveFollower(NamedTuple):
 def archive_followers(log: Log, database: Database, watcher: Watcher | None = None) -> list[ArchiveFollower]:
     """Each is for one thread, and independent of the others."""
 
-    def follower(followed: Followed[Item], write: Write[Item]) -> ArchiveFollower:
-        store = ArchiveStore(database, followed.name, write, watcher)
+    def follower(followed: Followed[Item], write: Write[Item], *, counts: bool = False) -> ArchiveFollower:
+        store = ArchiveStore(database, followed.name, write, watcher, counts=counts)
         return ArchiveFollower(
             followed.name, lambda stop: follow_records(followed, store, stop, f"archive of {followed.name}")
         )
 
     return [
-        follower(Followed("verdicts", log.tail, entries_of), insert_verdicts),
-        follower(Followed("dead letters", log.dead_letters, letters_of), count_letters),
-        follower(Followed("feedback", log.feedback, findings_of), insert_findings),
-        follower(Followed("deployments", log.control, deployments_of), upsert_deployments),
+        follower(Followed("verdicts", log.tail, entries_of, log.reader), insert_verdicts),
+        follower(Followed("dead letters", log.dead_letters, letters_of, log.reader), count_letters, counts=True),
+        follower(Followed("feedback", log.feedback, findings_of, log.reader), insert_findings),
+        follower(
+            Followed("deployments", log.control, deployments_of, log.reader, is_compacted=True), upsert_deployments
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Reads records of the other topics: dead letters, people's findings, deployments. Skips what is none."""
+"""Reads records of the other topics: dead letters, people's findings, deployments. Skips other records."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -101,7 +101,11 @@ class _Plan:
         return None if num_rows > MAX_BY_SCORE else [Terms(terms, self._others(_T.score), is_in_order=False)]
 
     def _others(self, *served: Column[str] | Column[int] | Column[float]) -> list[ColumnElement[bool]]:
-        return [term for column, term in self._conditions() if column not in {each.name for each in served}]
+        return [
+            term
+            for column, term in self._conditions()
+            if column not in {served_column.name for served_column in served}
+        ]
 
     def _conditions(self) -> Iterator[tuple[str, ColumnElement[bool]]]:
         """Every condition but the time, by the name of its column."""

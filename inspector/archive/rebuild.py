@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from inspector.archive.compare import Comparer, Difference, Kind, Tally
+from inspector.archive.compare import FOLLOWER, Comparer, Difference, Kind, Tally
 from inspector.archive.database import Database
 from inspector.archive.items import deployments_of, findings_of
 from inspector.archive.log_reading import LogReading
-from inspector.archive.schema import HEAT_MAPS, HOLDS, VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
+from inspector.archive.positions import lock_follower
+from inspector.archive.retention import ROWS_AT_ONCE, remove_verdicts
+from inspector.archive.schema import HEAT_MAPS, VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
+from inspector.archive.totals import change_totals
 from inspector.archive.verdict_row import verdict_row
 from inspector.archive.write import insert_verdicts, write_parts
 from inspector.archive.write_others import insert_findings, upsert_deployments
@@ -28,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What a rebuild changed."""
+    """The changes of a rebuild."""
 
     added: int = 0
     changed: int = 0
@@ -64,7 +67,7 @@ def rebuild(log: Log, database: Database, progress: Progress | None = None) -> R
     repairs = Repairs()
     for differences in _pass(log, database, comparer, progress):
         if differences:
-            with database.write() as connection:
+            with database.write(grows=True) as connection:
                 repairs += repair(connection, differences)
     return repairs
 
@@ -90,6 +93,8 @@ def _end(log: Log) -> Position:
 
 
 def repair(connection: Connection, differences: Sequence[Difference]) -> Repairs:
+    """Locks the follower: keys become visible in their order, which who reads the rows behind a key relies on."""
+    lock_follower(connection, FOLLOWER)
     by_kind: dict[Kind, list[Difference]] = {kind: [] for kind in Kind}
     for difference in differences:
         by_kind[difference.kind].append(difference)
@@ -97,31 +102,34 @@ def repair(connection: Connection, differences: Sequence[Difference]) -> Repairs
     different = {each.key: each.entry for each in by_kind[Kind.DIFFERENT] if each.key is not None and each.entry}
     _replace(connection, different)
     extra = [each.key for each in by_kind[Kind.EXTRA]]
-    removed = _remove(connection, [key for key in extra if key is not None])
+    removed = sum(
+        remove_verdicts(connection, [key for key in extra[start : start + ROWS_AT_ONCE] if key is not None])
+        for start in range(0, len(extra), ROWS_AT_ONCE)
+    )
     return Repairs(added, len(different), removed, len(extra) - removed)
 
 
 def _replace(connection: Connection, entries: Mapping[int, Entry]) -> None:
     rows = {key: verdict_row(entry) for key, entry in entries.items()}
+    if not rows:
+        return
+    size = select(func.coalesce(func.sum(VERDICTS.c.stored_bytes), 0)).where(VERDICTS.c.key.in_(rows))
+    before_bytes = connection.execute(size).scalar_one()
     for key, row in rows.items():
         connection.execute(update(VERDICTS).where(VERDICTS.c.key == key).values(row.columns))
         for table in (VERDICT_BODIES, HEAT_MAPS, VERDICT_SENSORS):
             connection.execute(delete(table).where(table.c.verdict_key == key))
     write_parts(connection, rows)
-
-
-def _remove(connection: Connection, keys: Sequence[int]) -> int:
-    is_held = exists().where(HOLDS.c.verdict_key == VERDICTS.c.key)
-    return sum(connection.execute(delete(VERDICTS).where(VERDICTS.c.key == key, ~is_held)).rowcount for key in keys)
+    change_totals(connection, 0, connection.execute(size).scalar_one() - before_bytes)
 
 
 def rebuild_findings(log: Log, database: Database) -> int:
     """Stores missing feedback and deployments; returns how many findings were missing. Raises LogError, StoreError."""
     num_added = 0
     for findings in LogReading(Followed("feedback", log.feedback, findings_of)).batches():
-        with database.write() as connection:
+        with database.write(grows=True) as connection:
             num_added += insert_findings(connection, findings.items)
     for deployments in LogReading(Followed("deployments", log.control, deployments_of)).batches():
-        with database.write() as connection:
+        with database.write(grows=True) as connection:
             upsert_deployments(connection, deployments.items)
     return num_added

@@ -1,20 +1,21 @@
-"""Removes old verdicts from the database, oldest first, in small steps. What a review or a data set needs stays.
+"""Removes old verdicts from the database, oldest first, in small steps, except those that a review or a data set needs.
 
 The space of removed rows is used again; the file of an SQLite archive does not shrink.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, delete, exists, select
 
 from inspector.archive.database import Database
 from inspector.archive.dialect import insert
 from inspector.archive.schema import HOLDS, REMOVED, VERDICTS
 from inspector.archive.settings import ArchiveSettings
+from inspector.archive.totals import change_totals, totals
 from inspector.verdicts.follow import StoreError
 from protos.inspection.v1.verdict_pb2 import Decision
 
@@ -26,7 +27,7 @@ PAUSE_S = 0.05
 """Between two steps, for the writers."""
 EVERY_S = 3600.0
 ROW_BYTES = 900
-"""Space of a verdict's row and its places in the indexes, besides body and heat maps; measured at 10^6 verdicts."""
+"""Space of a verdict's row and index entries, without body and heat maps; measured at 10^6 verdicts."""
 _NS_PER_DAY = 86_400 * 10**9
 _T = VERDICTS.c
 
@@ -90,9 +91,8 @@ class RowRetention:
         """How many verdicts are too many."""
         if self._limits.max_verdicts is None and self._limits.max_bytes is None:
             return 0
-        query = select(func.count(), func.coalesce(func.sum(_T.stored_bytes), 0))
         with self._database.read() as connection:
-            count, stored = (int(value) for value in connection.execute(query).one())
+            count, stored = totals(connection)
         num_bytes = stored + count * ROW_BYTES
         over = [0]
         if self._limits.max_verdicts is not None:
@@ -121,12 +121,24 @@ def _remove_some(connection: Connection, decision: int, before_ns: int, limit: i
         .where(_T.decision == decision, _T.entry_ns < before_ns, ~is_held)
         .order_by(_T.entry_ns, _T.key)
         .limit(limit)
+        .with_for_update(skip_locked=True, of=VERDICTS)
     )
     rows = connection.execute(oldest).all()
     if rows:
-        connection.execute(delete(VERDICTS).where(_T.key.in_([row.key for row in rows])))
+        remove_verdicts(connection, [row.key for row in rows])
         _note(connection, decision, rows[-1].entry_ns)
     return len(rows)
+
+
+def remove_verdicts(connection: Connection, keys: Sequence[int]) -> int:
+    """Those that nobody holds; returns how many they were."""
+    # Until the end of the transaction nobody can begin to hold them; who began before is seen by the next statement.
+    connection.execute(select(_T.key).where(_T.key.in_(keys)).order_by(_T.key).with_for_update())
+    is_held = exists().where(HOLDS.c.verdict_key == _T.key)
+    removed = connection.execute(delete(VERDICTS).where(_T.key.in_(keys), ~is_held).returning(_T.stored_bytes))
+    sizes = removed.scalars().all()
+    change_totals(connection, -len(sizes), -sum(sizes))
+    return len(sizes)
 
 
 def _note(connection: Connection, decision: int, until_ns: int) -> None:

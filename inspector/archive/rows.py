@@ -1,4 +1,4 @@
-"""What the archive answers with, and what it is asked."""
+"""The filters and the answers of the archive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tables of the archive: verdicts, and what is known about the pieces. Every table of the database is in METADATA.
+"""The tables of the archive: verdicts, and all records about pieces. Every table of the database is in METADATA.
 
 Decisions, reasons and states are the numbers of the wire's enums. Times are nanoseconds since the Unix epoch.
 """
@@ -30,7 +30,13 @@ POSITIONS = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     # Kafka's topic id or the embedded log's id, empty where it is not known. A recreated topic has another one.
     Column("identity", TEXT, nullable=False),
+    # -1 where the log was replaced: it is read from its oldest record on.
     Column("next_offset", NUMBER, nullable=False),
+    # The record stored last. Where the log has another one at its offset, it is not the log that was read.
+    Column("last_offset", NUMBER),
+    Column("last_ns", NUMBER),
+    # Records up to this append time had been stored when the log was replaced.
+    Column("before_ns", NUMBER, nullable=False, server_default="0"),
 )
 """Offset of the next record to store, for each partition that a follower reads."""
 
@@ -116,6 +122,15 @@ Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HA
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
 Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 
+TOTALS = Table(
+    "totals",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("verdicts", NUMBER, nullable=False),
+    Column("stored_bytes", NUMBER, nullable=False),
+)
+"""One row: number and bytes of all rows in `verdicts`."""
+
 STATIONS = Table(
     "stations",
     METADATA,
@@ -125,7 +140,7 @@ STATIONS = Table(
     Column("first_ns", NUMBER, nullable=False),
     Column("last_ns", NUMBER, nullable=False),
 )
-"""What was made where: a row for each combination in `verdicts`, with its oldest and newest entry."""
+"""Products of each station: a row for each combination in `verdicts`, with its oldest and newest entry."""
 
 VERDICT_BODIES = Table(
     "verdict_bodies",

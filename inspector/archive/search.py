@@ -21,12 +21,12 @@ PIECE_COLUMNS = (
 """In the order of the fields of `PieceRow`."""
 
 
-def search(connection: Connection, wanted: PieceFilter, before: int | None, limit: int) -> list[PieceRow]:
+def search(connection: Connection, piece_filter: PieceFilter, before: int | None, limit: int) -> list[PieceRow]:
     """At most `limit` rows, newest entry first, behind the row `before`."""
     start = None if before is None else _place(connection, before)
     if before is not None and start is None:
         return []
-    rows = [row for terms in branches(connection, wanted) for row in _page(connection, terms, start, limit)]
+    rows = [row for terms in branches(connection, piece_filter) for row in _page(connection, terms, start, limit)]
     rows.sort(key=lambda row: (row.entry_ns, row.key), reverse=True)
     return rows[:limit]
 

@@ -13,6 +13,13 @@ class ArchiveSettings:
     """`sqlite:///FILE`, relative to the configuration file, or `postgresql://user@host:port/name`."""
     password_env: str | None = None
     """Name of the environment variable that holds the password of a PostgreSQL database."""
+    min_free_bytes: int = 2 * 2**30
+    """With less space on the disk of an SQLite file, no verdicts are archived until there is more: the log may need it.
+    They are caught up then, as far as the log still holds them."""
+    lock_timeout_s: float = 10.0
+    """How long a statement waits for another transaction in PostgreSQL, before it is tried again later."""
+    statement_timeout_s: float = 120.0
+    """How long a statement in PostgreSQL may take, before it is given up."""
     pass_days: float = 180.0
     """Verdicts of PASS are removed after this time. What a review or a data set needs stays, here and below."""
     fail_days: float = 1100.0

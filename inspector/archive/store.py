@@ -1,7 +1,7 @@
 """The archive as a follower's store: rows and position in one transaction, each record exactly once."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -9,7 +9,8 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from inspector.archive.database import Database, cause
 from inspector.archive.migrate import upgrade
-from inspector.archive.positions import Positions, note_gaps
+from inspector.archive.positions import Positions
+from inspector.verdicts.regrown import LastRecord
 from streams.log import Gap
 from streams.records import TopicPartition
 
@@ -42,9 +43,18 @@ class Watcher(Protocol):
 class ArchiveStore(Generic[Item]):
     """`inspector.verdicts.follow.Store` in a database. For one thread."""
 
-    def __init__(self, database: Database, follower: str, write: Write[Item], watcher: Watcher | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        follower: str,
+        write: Write[Item],
+        watcher: Watcher | None = None,
+        *,
+        counts: bool = False,
+    ) -> None:
+        """`counts`: `write` would count a record twice that it got twice."""
         self._database, self._follower, self._write, self._watcher = database, follower, write, watcher
-        self._positions = Positions(follower)
+        self._positions = Positions(follower, counts=counts)
 
     def token(self) -> bytes | None:
         """Brings the tables to this version first: after an outage it may be another database. Raises StoreError,
@@ -53,9 +63,12 @@ class ArchiveStore(Generic[Item]):
         with self._database.read() as connection:
             return self._positions.token(connection)
 
+    def last(self) -> Mapping[TopicPartition, LastRecord]:
+        return self._positions.last()
+
     def store(self, entries: Sequence[Item], token: bytes) -> None:
         try:
-            with self._database.write() as connection:
+            with self._database.write(grows=True) as connection:
                 new = self._positions.new_entries(connection, entries, token)
                 num_stored = self._insert(connection, new)
         except BaseException:
@@ -67,7 +80,7 @@ class ArchiveStore(Generic[Item]):
 
     def skip(self, gaps: Sequence[Gap]) -> None:
         with self._database.write() as connection:
-            note_gaps(connection, self._follower, gaps)
+            self._positions.skip(connection, gaps)
 
     def _insert(self, connection: Connection, items: Sequence[Item]) -> int:
         """One record that the database refuses does not hold up the others."""

@@ -1,6 +1,6 @@
 """Tables of the package `inspector.alerts`, which owns this file.
 
-Times are nanoseconds since the Unix epoch. A *place* is what a condition watches: line, station and part (a camera or
+Times are nanoseconds since the Unix epoch. A condition watches a *place*: line, station and part (a camera or
 sensor, a worker, or empty).
 """
 
@@ -19,7 +19,7 @@ ALERT_CHARTS = Table(
     Column("design", TEXT, nullable=False),
     # As JSON.
     Column("state", TEXT, nullable=False),
-    # Sorted scores that say what is usual, as 32-bit floats; empty for other charts.
+    # Sorted usual scores, as 32-bit floats; empty for other charts.
     Column("reference", BYTES, nullable=False),
 )
 """State of each chart behind the last verdict that was stored."""
@@ -100,5 +100,5 @@ ALERT_OUTBOX = Table(
     Column("not_before_ns", NUMBER, nullable=False),
     sqlite_autoincrement=True,
 )
-"""What is still to be delivered, in order."""
+"""Events that are still to be delivered, in order."""
 Index("alert_outbox_by_target", ALERT_OUTBOX.c.target, ALERT_OUTBOX.c.id)

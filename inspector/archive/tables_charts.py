@@ -7,7 +7,7 @@ from inspector.archive.metadata import METADATA, NUMBER, TEXT
 CHART_COUNTS = Table(
     "chart_counts",
     METADATA,
-    # What is counted: a value of `Kind` in `inspector/archive/chart_counts.py`.
+    # The kind of count: a value of `Kind` in `inspector/archive/chart_counts.py`.
     Column("kind", Integer, primary_key=True, autoincrement=False),
     # Length of the time that a row is about: five minutes or an hour.
     Column("grain_s", Integer, primary_key=True, autoincrement=False),

@@ -24,7 +24,7 @@ REVIEW_PIECES = Table(
     Column("ready_ns", NUMBER),
     # When all findings were given, or when it left the queue otherwise; NULL while it is open.
     Column("closed_ns", NUMBER),
-    # Why it left: answered, known, or no_recordings; empty while it is open.
+    # Why it left: answered, known, no_recordings, or too_old; empty while it is open.
     Column("closed_as", TEXT, nullable=False, server_default=""),
     UniqueConstraint("line", "station", "piece_id", "pass_number"),
     sqlite_autoincrement=True,
@@ -68,7 +68,7 @@ REVIEW_SLOTS = Table(
     Column("slot", Integer, nullable=False),
     # In place of `piece_key` for a known piece.
     Column("known_key", ForeignKey(REVIEW_KNOWN.c.key)),
-    # Random: how the page names what it holds. NULL before it is given out for the first time.
+    # Random: names the piece in the page. NULL before it is given out for the first time.
     Column("token", TEXT),
     Column("reviewer", TEXT),
     Column("lent_ns", NUMBER),

@@ -1,4 +1,4 @@
-"""Turns a verdict record into the row that is stored for it: the one place that says what the columns hold."""
+"""Turns a verdict record into the row that is stored for it: the one place that fills the columns."""
 
 import math
 from collections.abc import Iterable
@@ -121,8 +121,8 @@ def _finite(value: float) -> float | None:
 def _absent(verdict: Verdict) -> tuple[AbsentSensor, ...]:
     """Of each sensor the first mention."""
     sensors: dict[str, AbsentSensor] = {}
-    for each in verdict.modalities:
-        if each.state != ModalityState.MODALITY_STATE_PRESENT:
-            name = stored_text(each.name)
-            sensors.setdefault(name, AbsentSensor(name, each.state, each.reason))
+    for modality in verdict.modalities:
+        if modality.state != ModalityState.MODALITY_STATE_PRESENT:
+            name = stored_text(modality.name)
+            sensors.setdefault(name, AbsentSensor(name, modality.state, modality.reason))
     return tuple(sensors.values())

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case
 from inspector.archive.dialect import Cell, insert, insert_new_rows, insert_rows
 from inspector.archive.positions import topic_ids
 from inspector.archive.schema import HEAT_MAPS, STATIONS, VERDICT_BODIES, VERDICT_SENSORS, VERDICTS
+from inspector.archive.totals import change_totals
 from inspector.archive.verdict_row import VerdictRow, verdict_row
 from inspector.verdicts.ring import Entry
 
@@ -32,6 +33,8 @@ def insert_verdicts(connection: Connection, entries: Sequence[Entry]) -> int:
     keys = _insert(connection, rows)
     write_parts(connection, {key: rows[place] for place, key in keys.items()})
     _note_stations(connection, [rows[place] for place in keys])
+    if keys:
+        change_totals(connection, len(keys), sum(int(rows[place].columns["stored_bytes"] or 0) for place in keys))
     return len(keys)
 
 

@@ -1,4 +1,4 @@
-"""Writes what else the log holds: dead letters as counts, people's findings, deployments."""
+"""Writes the other records of the log: dead letters as counts, people's findings, deployments."""
 
 import json
 import math
@@ -79,7 +79,7 @@ def insert_findings(connection: Connection, findings: Sequence[Finding]) -> int:
 
 
 def _finding(finding: Finding) -> dict[str, str | int]:
-    said, named = finding.message, finding.message.inspection
+    message, named = finding.message, finding.message.inspection
     return {
         "partition": finding.source.partition,
         "offset": finding.offset,
@@ -88,13 +88,13 @@ def _finding(finding: Finding) -> dict[str, str | int]:
         "station": stored_text(named.station),
         "piece_id": stored_text(named.piece_id),
         "pass_number": named.pass_number,
-        "label": said.label,
-        "defects": json.dumps([stored_text(name) for name in said.defects[:MAX_DEFECTS]]),
-        "author": stored_text(said.author),
-        "note": stored_text(said.note, MAX_NOTE),
-        "given_ns": said.given_ns,
-        "id": stored_text(said.id, MAX_ID),
-        "author_proof": stored_text(said.author_proof),
+        "label": message.label,
+        "defects": json.dumps([stored_text(name) for name in message.defects[:MAX_DEFECTS]]),
+        "author": stored_text(message.author),
+        "note": stored_text(message.note, MAX_NOTE),
+        "given_ns": message.given_ns,
+        "id": stored_text(message.id, MAX_ID),
+        "author_proof": stored_text(message.author_proof),
     }
 
 
@@ -106,24 +106,24 @@ def upsert_deployments(connection: Connection, deployments: Sequence[Deployed]) 
 
 
 def _deployment(item: Deployed) -> dict[str, str | int | float]:
-    said = item.message
+    message = item.message
     return {
         "line": stored_text(item.line),
-        "number": said.number,
-        "recipe": stored_text(said.recipe),
-        "folder": stored_text(said.folder),
-        "bundle": stored_text(said.bundle),
-        "version": stored_text(said.version),
-        "digest": stored_text(said.digest),
-        "mode": said.mode,
-        "share": said.share if math.isfinite(said.share) else 0.0,
-        "stations": json.dumps([stored_text(name) for name in said.stations]),
-        "deployed_ns": said.deployed_ns,
-        "deployed_by": stored_text(said.by),
-        "reason": stored_text(said.reason, MAX_NOTE),
-        "rolls_back": said.rolls_back,
-        "previous": said.previous,
-        "withdrawn": stored_text(said.withdrawn, MAX_NOTE),
+        "number": message.number,
+        "recipe": stored_text(message.recipe),
+        "folder": stored_text(message.folder),
+        "bundle": stored_text(message.bundle),
+        "version": stored_text(message.version),
+        "digest": stored_text(message.digest),
+        "mode": message.mode,
+        "share": message.share if math.isfinite(message.share) else 0.0,
+        "stations": json.dumps([stored_text(name) for name in message.stations]),
+        "deployed_ns": message.deployed_ns,
+        "deployed_by": stored_text(message.by),
+        "reason": stored_text(message.reason, MAX_NOTE),
+        "rolls_back": message.rolls_back,
+        "previous": message.previous,
+        "withdrawn": stored_text(message.withdrawn, MAX_NOTE),
         "append_ns": item.append_ns,
     }
 

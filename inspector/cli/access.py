@@ -115,6 +115,8 @@ def _tokens(service: Service) -> TokenFile:
 
 
 def _line(each: Token, now_ns: int) -> str:
-    made = datetime.fromtimestamp(each.created_ns / 1e9, UTC)
+    created = datetime.fromtimestamp(each.created_ns / 1e9, UTC)
     until = "" if each.expires_ns is None else f", until {datetime.fromtimestamp(each.expires_ns / 1e9, UTC):%Y-%m-%d}"
-    return f"{each.id}  {each.state(now_ns):8} {each.role.word:9} {each.name}  made {made:%Y-%m-%d} by {each.by}{until}"
+    return (
+        f"{each.id}  {each.state(now_ns):8} {each.role.word:9} {each.name}  made {created:%Y-%m-%d} by {each.by}{until}"
+    )

@@ -4,31 +4,32 @@ from inspector.cli.printable import print_line
 from inspector.review.agreement import AgainstTruth, BetweenPeople, Kappa, Proportion
 
 
-def print_reviewer(found: AgainstTruth) -> None:
-    print_line(f"{found.reviewer} on known pieces:")
-    print_line(f"  misses        {_share(found.misses)} of the defective ones")
-    print_line(f"  false alarms  {_share(found.false_alarms)} of the good ones")
-    print_line(f"  did not know  {_share(found.unsure)}")
-    print_line(f"  kappa         {_kappa(found.kappa)}")
-    for note in found.notes:
+def print_reviewer(person: AgainstTruth) -> None:
+    print_line(f"{person.reviewer} on known pieces:")
+    print_line(f"  misses        {_share(person.misses)} of the defective ones")
+    print_line(f"  false alarms  {_share(person.false_alarms)} of the good ones")
+    print_line(f"  did not know  {_share(person.unsure)}")
+    print_line(f"  kappa         {_kappa(person.kappa)}")
+    for note in person.notes:
         print_line(f"  - {note}")
 
 
-def print_pair(found: BetweenPeople) -> None:
-    print_line(f"{found.first} and {found.second} on the same pieces:")
-    print_line(f"  same answer   {_share(found.equal)}")
-    print_line(f"  only {found.first} said NOK   {_share(found.only_first_nok)}")
-    print_line(f"  only {found.second} said NOK  {_share(found.only_second_nok)}")
-    print_line(f"  kappa         {_kappa(found.kappa)}")
-    for note in found.notes:
+def print_pair(pair: BetweenPeople) -> None:
+    print_line(f"{pair.first} and {pair.second} on the same pieces:")
+    print_line(f"  same answer   {_share(pair.equal)}")
+    print_line(f"  only {pair.first} said NOK   {_share(pair.only_first_nok)}")
+    print_line(f"  only {pair.second} said NOK  {_share(pair.only_second_nok)}")
+    print_line(f"  kappa         {_kappa(pair.kappa)}")
+    for note in pair.notes:
         print_line(f"  - {note}")
 
 
-def _share(found: Proportion) -> str:
-    if found.share is None:
+def _share(proportion: Proportion) -> str:
+    if proportion.share is None:
         return "none seen"
-    return f"{found.count} of {found.total} = {found.share:.1%} ({found.low:.1%} to {found.high:.1%})"
+    interval = f"{proportion.low:.1%} to {proportion.high:.1%}"
+    return f"{proportion.count} of {proportion.total} = {proportion.share:.1%} ({interval})"
 
 
-def _kappa(found: Kappa | None) -> str:
-    return "not defined" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+def _kappa(kappa: Kappa | None) -> str:
+    return "not defined" if kappa is None else f"{kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"

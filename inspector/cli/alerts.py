@@ -1,4 +1,4 @@
-"""`inspector alerts`: what is wrong now and what was before; acknowledge, silence, and how soon changes are found."""
+"""`inspector alerts`: open and resolved alerts; acknowledge, silence, and how soon changes are found."""
 
 import json
 from collections.abc import Iterator
@@ -81,9 +81,9 @@ def history(key: str | None, config: Path, limit: int, as_lines: bool, token_fil
             for alert in desk.resolved(limit):
                 _print(alert, as_lines)
             return
-        found = desk.alert(desk.full_key(key))
-        _print(found, as_lines)
-        for past in desk.history(found.key):
+        shown = desk.alert(desk.full_key(key))
+        _print(shown, as_lines)
+        for past in desk.history(shown.key):
             _print_event(past, as_lines)
 
 

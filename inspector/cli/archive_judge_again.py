@@ -50,9 +50,9 @@ def judge_again(config: Path, limit: int, decisions: tuple[str, ...], **values: 
         raise SystemExit(1)
 
 
-def _kept_keys(archive: Archive, wanted: PieceFilter) -> Iterator[int]:
+def _kept_keys(archive: Archive, piece_filter: PieceFilter) -> Iterator[int]:
     before: int | None = None
-    while rows := archive.find(wanted, before, PAGE):
+    while rows := archive.find(piece_filter, before, PAGE):
         for row in rows:
             if any(recording.sha256 for recording in archive.recordings(row.key)):
                 yield row.key

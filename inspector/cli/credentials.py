@@ -30,7 +30,7 @@ token_file_option = click.option(
 
 
 class HasAccess(Protocol):
-    """A service, or what is known of one."""
+    """A service, or a part of its configuration."""
 
     @property
     def access(self) -> AccessSettings: ...
@@ -50,7 +50,7 @@ def access_of(config: Path) -> AccessOf:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Records what a command does; see `AuditLog.act`."""
+    """Records the act of a command; see `AuditLog.act`."""
 
     audit: AuditLog
     principal: Principal
@@ -84,7 +84,7 @@ def principal_for(service: HasAccess, action: str, token_file: Path | None) -> P
 
 @contextmanager
 def recorded(config: Path, action: str, target: str, token_file: Path | None) -> Iterator[None]:
-    """Around what a command does: checks who runs it, and records it. Raises ClickException, ConfigError."""
+    """Around the act of a command: checks who runs it, and records it. Raises ClickException, ConfigError."""
     service = access_of(config)
     principal = principal_for(service, action, token_file)
     with audited(service) as audit, audit.act(principal, action, target):

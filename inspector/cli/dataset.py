@@ -19,9 +19,10 @@ from inspector.cli.moments import MOMENT
 from inspector.cli.printable import print_line
 from inspector.config.service import load_service
 from inspector.review.export.export import MANIFEST, ExportError, Summary, export_dataset
+from inspector.review.export.release import UnknownDatasetError, release
 from inspector.verdicts.follow import StoreError
 
-ACTION = "dataset.export"
+ACTION, RELEASE = "dataset.export", "dataset.release"
 
 
 @click.group()
@@ -57,7 +58,7 @@ def export(
 
     manifest.jsonl is what `inspector train` takes: pieces of one lot or with a recording in common stay in one split.
     coco.json and label-studio.json hold the same pieces for other tools. left-out.jsonl lists the pieces on which
-    people disagree. The recordings stay in the archive as long as it knows of the data set.
+    people disagree. Pieces and recordings stay in the archive until `inspector dataset release`.
 
     \b
     inspector dataset export --config service.toml --since 7d --out reviewed
@@ -65,18 +66,36 @@ def export(
     """
     service = load_service(config)
     principal = principal_for(service, ACTION, token_file)
-    wanted = PieceFilter(line=line, station=station, product=product, since_ns=since, until_ns=until)
+    piece_filter = PieceFilter(line=line, station=station, product=product, since_ns=since, until_ns=until)
     store = open_store(service.config.recordings.settings, service.path.parent)
     with (
         open_archive(service) as database,
         audited(service) as audit,
         audit.act(principal, ACTION, str(out), {"line": line or "", "product": product or ""}),
     ):
-        summary = export_dataset(database, store, wanted, out, seed=seed, proven_only=service.access.has_roles)
+        summary = export_dataset(database, store, piece_filter, out, seed=seed, proven_only=service.access.has_roles)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:
         _print(summary, out)
+
+
+@dataset.command("release")
+@config_option
+@click.argument("name")
+@token_file_option
+@report_user_errors(AuditError, DatabaseError, StoreError, UnknownDatasetError)
+def release_command(config: Path, name: str, token_file: Path | None) -> None:
+    """Lets go of the pieces of a data set: the archive removes them when they are old enough. NAME is its folder, which
+    may be gone. The folder stays as it is.
+
+    Example: inspector dataset release reviewed --config service.toml
+    """
+    service = load_service(config)
+    principal = principal_for(service, RELEASE, token_file)
+    with open_archive(service) as database, audited(service) as audit, audit.act(principal, RELEASE, name, {}):
+        num_pieces = release(database, name)
+    print_line(f"{num_pieces} pieces are no longer held for {name}")
 
 
 def _print(summary: Summary, out: Path) -> None:

@@ -44,10 +44,10 @@ def floor(config: Path, stop_with_parent: bool) -> None:
 
 
 @contextmanager
-def floor_process(service: Service) -> Iterator[None]:
+def floor_process(service: Service) -> Iterator[Child | None]:
     """Runs the floor as a child process of this one, if the configuration wants it."""
     if not service.config.floor.enabled:
-        yield
+        yield None
         return
     options = click.get_current_context().find_root().params
     log_options = [
@@ -56,5 +56,5 @@ def floor_process(service: Service) -> Iterator[None]:
         *(["--log-json"] if options.get("log_json") else []),
     ]
     command = [*log_options, "floor", "--config", str(service.path), "--stop-with-parent"]
-    with Child("floor", command, f"To see why: inspector floor --config {service.path}"):
-        yield
+    with Child("floor", command, f"To see why: inspector floor --config {service.path}") as child:
+        yield child

@@ -151,8 +151,8 @@ def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]], audit: AuditLo
 def _of_manifest(place: _Place, manifest: Path) -> list[tuple[PieceRow, Finding]]:
     truths = []
     for row in read_manifest(manifest):
-        found = place.archive.find(PieceFilter(piece_id=row.piece_id), limit=1) if row.label != "unknown" else []
-        truths += [(piece, parse_finding(row.label, row.defects)) for piece in found]
+        pieces = place.archive.find(PieceFilter(piece_id=row.piece_id), limit=1) if row.label != "unknown" else []
+        truths += [(piece, parse_finding(row.label, row.defects)) for piece in pieces]
     return truths
 
 

@@ -23,6 +23,7 @@ from inspector.gateway.server import GatewayError
 from inspector.rollout.follower import FollowerError
 from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import deployed, guarded, open_gateway
+from inspector.service.child import Child
 from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import WorkerContext, ended_in_time, run_worker, stopped_by_signals, watched
 from inspector.worker.metrics import WorkerMetrics
@@ -55,8 +56,8 @@ def serve(config: Path) -> None:
     Example: inspector serve --config service.toml
     """
     service = load_service(config)
-    with floor_process(service):
-        _end_to_end(service, worker=True, gateway=True)
+    with floor_process(service) as floor:
+        _end_to_end(service, worker=True, gateway=True, floor=floor)
 
 
 @click.command()
@@ -84,18 +85,21 @@ def gateway(config: Path) -> None:
     _end_to_end(load_service(config), worker=False, gateway=True)
 
 
-def _end_to_end(service: Service, *, worker: bool, gateway: bool) -> None:
+def _end_to_end(service: Service, *, worker: bool, gateway: bool, floor: Child | None = None) -> None:
     with ended_in_time(service.config.worker.stop_budget_s):
-        _run(service, worker=worker, gateway=gateway)
+        _run(service, worker=worker, gateway=gateway, floor=floor)
 
 
-def _run(service: Service, *, worker: bool, gateway: bool) -> None:
+def _run(service: Service, *, worker: bool, gateway: bool, floor: Child | None = None) -> None:
+    """Floor and worker stop at the same time."""
     quiet_client_logs()
     cv2.setNumThreads(1)  # images are small, and the cores belong to the experts
     registry = CollectorRegistry()
     with ExitStack() as stack:
         stack.enter_context(_quiet_stop())
         stop = stack.enter_context(stopped_by_signals(service.config.worker.stop_budget_s))
+        if floor is not None:
+            floor.stops_with(stop)
         # Before bundles are opened and checked: a counter that is first scraped at 1 shows no increase.
         listeners: list[Callable[[bool], None]] = _serve_metrics(stack, service, registry)
         metrics = WorkerMetrics(registry) if worker else None

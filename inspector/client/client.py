@@ -191,7 +191,7 @@ class Watch:
 
 
 class Shown:
-    """What a client shows of itself with each call, besides its certificate."""
+    """The credentials that a client sends with each call, in addition to its certificate."""
 
     def __init__(self, address: str, tls: ClientTls | None, token: ClientToken | None) -> None:
         """Raises TokenError."""

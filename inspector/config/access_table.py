@@ -90,6 +90,7 @@ class RatesTable(Table):
 
     requests_per_s: float = Field(default=_RATES.requests_per_s, gt=0, le=100_000)
     burst_s: Seconds = _RATES.burst_s
+    acts_per_minute: float = Field(default=_RATES.acts_per_minute, gt=0, le=1_000_000)
     sign_ins_per_minute: float = Field(default=_RATES.sign_ins_per_minute, gt=0, le=10_000)
 
 

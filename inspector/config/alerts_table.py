@@ -1,4 +1,4 @@
-"""The table [alerts] of a configuration: what is watched beside the recipes, and where alerts are delivered."""
+"""The table [alerts] of a configuration: conditions in addition to those of recipes, and targets of alerts."""
 
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit

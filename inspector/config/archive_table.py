@@ -1,12 +1,12 @@
 """The table [archive] of a service's configuration: where verdicts are kept, and for how long."""
 
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator
 
 from inspector.archive.settings import ArchiveSettings
-from inspector.config.tables import Bytes, Table
+from inspector.config.tables import Bytes, Seconds, Table
 
 _ARCHIVE = ArchiveSettings()
 Days = Annotated[float, Field(gt=0, le=36_500)]
@@ -20,6 +20,9 @@ class ArchiveTable(Table):
     enabled: bool = _ARCHIVE.enabled
     database: str = _ARCHIVE.database
     password_env: str | None = _ARCHIVE.password_env
+    min_free_bytes: int = Field(default=_ARCHIVE.min_free_bytes, ge=0, le=2**60)
+    lock_timeout_s: Seconds = _ARCHIVE.lock_timeout_s
+    statement_timeout_s: Seconds = _ARCHIVE.statement_timeout_s
     pass_days: Days = _ARCHIVE.pass_days
     fail_days: Days = _ARCHIVE.fail_days
     review_days: Days = _ARCHIVE.review_days
@@ -32,7 +35,15 @@ class ArchiveTable(Table):
         kind, _, place = value.partition("://")
         if kind not in ("sqlite", "postgresql", "postgresql+psycopg") or not place.strip("/"):
             raise ValueError("is no database; write sqlite:///archive.sqlite or postgresql://user@host:port/name")
-        if urlsplit(value).password is not None:
+        try:
+            address = urlsplit(value)
+        except ValueError:
+            raise ValueError(
+                "is no address; write postgresql://user@host:port/name"
+            ) from None  # its message repeats it
+        names = {name.lower() for name, _ in parse_qsl(address.query, keep_blank_values=True)}
+        has_password = kind != "sqlite" and ":" in place.rpartition("@")[0]
+        if has_password or "password" in names:
             raise ValueError("has a password in it; name an environment variable in password_env instead")
         return value
 

@@ -28,6 +28,7 @@ class ReviewTable(Table):
     publish_after_s: float = Field(default=_REVIEW.publish_after_s, ge=0, le=3600)
     undo_s: Seconds = _REVIEW.undo_s
     recordings_wait_s: Seconds = _REVIEW.recordings_wait_s
+    max_age_days: float = Field(default=_REVIEW.max_age_days, gt=0, le=36_500)
     max_waiting: int = Field(default=_REVIEW.max_waiting, ge=1, le=1_000_000)
 
     @property

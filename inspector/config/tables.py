@@ -80,7 +80,7 @@ Bytes = Annotated[int, Field(gt=0, le=2**50)]
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class EmbeddedTable(Table):

@@ -21,9 +21,11 @@ class WebTable(Table):
     """Encryption towards browsers; none without this table."""
     allow_insecure: bool = _WEB.allow_insecure
     max_connections: int = Field(default=_WEB.max_connections, ge=16, le=100_000)
+    max_connections_per_host: int = Field(default=_WEB.max_connections_per_host, ge=1, le=100_000)
     request_timeout_s: Seconds = _WEB.request_timeout_s
     max_streams: int = Field(default=_WEB.max_streams, ge=1, le=10_000)
     max_streams_per_host: int = Field(default=_WEB.max_streams_per_host, ge=1, le=10_000)
+    max_streams_per_person: int = Field(default=_WEB.max_streams_per_person, ge=1, le=10_000)
     heartbeat_s: Seconds = _WEB.heartbeat_s
     send_timeout_s: Seconds = _WEB.send_timeout_s
     ring_bytes: Bytes = _WEB.ring_bytes

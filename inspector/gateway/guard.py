@@ -31,7 +31,7 @@ METHOD_ACTIONS: Mapping[str, str] = {
     f"{_SERVICE}/GetModel": "model.see",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "service.reflect",
 }
-"""What is missing here is called by nobody, except health, which is open."""
+"""Nobody may call a method that is missing here, except health, which is open."""
 OPEN_SERVICE = "/grpc.health.v1.Health"
 NUM_THREADS = 2
 _calling: ContextVar[Principal] = ContextVar("calling")

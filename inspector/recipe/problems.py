@@ -17,9 +17,11 @@ MAX_BYTES = 2**20
 """Of one configuration or recipe; the shipped ones have 2 kB."""
 _DEEP_KEY = re.compile(r"(?:[\w\"'-]{1,64}\s{0,8}\.\s{0,8}){32}")
 """A dotted key of so many parts; tomllib takes quadratic time for it: 14 s for 30,000 of them, hours for 1 MiB."""
-_USER_PART = re.compile(r"//[^/@\s]*@")
-"""Of an address: a password may stand there, although it should not."""
-_SECRET = ("password", "secret", "token")
+_USER_PART = re.compile(r"(\A|//)(?:(?!//).)*@", re.DOTALL)
+"""Of an address: a password may stand there, although it should not, and it may hold any character."""
+_SECRET = ("passw", "pwd", "secret", "token", "api_key", "apikey", "access_key", "credential")
+_SECRET_PART = re.compile(rf"(\w*(?:{'|'.join(_SECRET)})\w*\s*=\s*)[^&;\s]*", re.IGNORECASE)
+"""Of the query of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def load_toml(path: Path, model: type[Model]) -> Model:
     except OSError as exc:
         raise _unusable(path, f"cannot be read ({exc.strerror})", "name a TOML file that this user may read") from exc
     except ValidationError as exc:
-        raise ConfigError([_problem(path, model, error) for error in _causes(exc.errors())]) from exc
+        problems = [_problem(path, model, error) for error in _causes(exc.errors())]
+        raise ConfigError(problems) from None  # pydantic's own message repeats every value, passwords too
     except RecursionError as exc:
         raise _too_deep(path) from exc
     except (ValueError, OverflowError) as exc:  # of tomllib: no TOML, not UTF-8, numbers of thousands of digits
@@ -99,7 +102,7 @@ def _causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
 def _problem(path: Path, model: type[BaseModel], error: ErrorDetails) -> Problem:
     keys = [part for part in error["loc"] if not (isinstance(part, str) and part in _tags(model))]
     key = _dotted(keys) or "file"
-    value = _shown(key, error["input"])
+    value = shown(key, error["input"])
     if error["type"] == "extra_forbidden":
         return Problem(path, key, value, "is not a known key", _near_miss(str(keys[-1]), _known_keys(model, keys[:-1])))
     if error["type"] == "missing":
@@ -116,19 +119,33 @@ def _dotted(keys: Iterable[str | int]) -> str:
     return text
 
 
-def _shown(key: str, value: object) -> str:
+def shown(key: str, value: object) -> str:
     """The value as the user wrote it; tables are named by their key alone, and secrets are not repeated."""
-    if isinstance(value, Mapping):
+    if _has_tables(value):
         return ""
     if any(word in key.lower() for word in _SECRET):
         return "(not shown)"
-    text = _USER_PART.sub("//(not shown)@", _outline(value))
+    text = _outline(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _has_tables(value: object, depth: int = 8) -> bool:
+    if isinstance(value, list | tuple):
+        return depth == 0 or any(_has_tables(item, depth - 1) for item in value)
+    return isinstance(value, Mapping)
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    if isinstance(value, str):
+        return _SECRET_PART.sub(r"\1(not shown)", _USER_PART.sub(r"\1(not shown)@", value))
+    return value
 
 
 def _outline(value: object) -> str:
     try:
-        return repr(value)
+        return repr(_masked(value))
     except (RecursionError, ValueError):  # nested too deep, or a number of more digits than Python prints
         return ""
 

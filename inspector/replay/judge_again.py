@@ -55,7 +55,7 @@ class NotJudgeableError(Exception):
 
 
 class Setup(NamedTuple):
-    """What a verdict was made with."""
+    """The bundle and engine of a verdict."""
 
     recipe: str
     version: str

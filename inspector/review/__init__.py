@@ -1,1 +1,1 @@
-"""The review desk: which piece a person sees next, what was answered, how well reviewers agree; data sets from it."""
+"""The review desk: which piece a person sees next, answers, and how well reviewers agree; data sets from it."""

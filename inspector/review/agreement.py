@@ -142,8 +142,8 @@ def kappa(answers: Sequence[Answered]) -> Kappa | None:
         from statsmodels.stats.inter_rater import cohens_kappa
     except ModuleNotFoundError as exc:
         raise _missing(exc) from exc
-    found = cohens_kappa(table)
-    return Kappa(float(found.kappa), max(-1.0, float(found.kappa_low)), min(1.0, float(found.kappa_upp)))
+    estimate = cohens_kappa(table)
+    return Kappa(float(estimate.kappa), max(-1.0, float(estimate.kappa_low)), min(1.0, float(estimate.kappa_upp)))
 
 
 def too_few(what: str, observed: Proportion, of: str, limit: float) -> tuple[str, ...]:

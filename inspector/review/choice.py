@@ -13,8 +13,8 @@ _UNKNOWABLE = frozenset({DecisionReason.DECISION_REASON_ID_READ_TWICE})
 
 
 def is_wanted(inspection: InspectionId, decision: int, reason: int, settings: ReviewSettings) -> bool:
-    """Whether the piece belongs in the queue. The sample of PASS is drawn as recipes draw what they keep: with equal
-    seeds a smaller share lies within a larger one."""
+    """Whether the piece belongs in the queue. The sample of PASS is drawn as recipes draw the pieces that they keep:
+    with equal seeds a smaller share lies within a larger one."""
     if reason in _UNKNOWABLE:
         return False
     match decision:

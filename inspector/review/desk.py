@@ -17,7 +17,7 @@ from streams.observation import InspectionId
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a reviewer sees of the work: their own answers, and roughly how much there is."""
+    """A reviewer's view of the work: their own answers, and roughly how much there is."""
 
     ok: int
     nok: int
@@ -52,7 +52,7 @@ class Desk:
         return self._lending.hold(reviewer, count, self._clock_ns())
 
     def held(self, reviewer: str, token: str) -> Held | None:
-        """What the token names, while this reviewer holds it."""
+        """The piece of this token, while this reviewer holds it."""
         return self._lending.held(reviewer, token)
 
     def owes(self, reviewer: str, inspection: InspectionId) -> bool:

@@ -49,6 +49,7 @@ class Filling:
         """Whether there may be more to do at once. Raises StoreError."""
         now_ns = self._clock_ns()
         num_considered, num_ready = self._queue.fill(now_ns), self._queue.make_ready(now_ns)
+        num_expired = self._queue.expire(now_ns)
         self._metrics.waiting.set(self._queue.num_waiting())
         self._metrics.unpublished.set(self._outbox.num_unsent())
-        return bool(num_considered or num_ready)
+        return bool(num_considered or num_ready or num_expired)

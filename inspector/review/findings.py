@@ -1,4 +1,4 @@
-"""What a person finds about a piece, and the record of it on the feedback topic."""
+"""A person's finding about a piece, and its record on the feedback topic."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ WORDS = {
 
 
 class AnswerError(ValueError):
-    """An answer that cannot be taken; the message says what is wrong and what to do."""
+    """An answer that cannot be taken; the message names the fault and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Held:
     """A piece in the hands of one reviewer."""
 
     token: str
-    """Names it in the page; says nothing about the piece."""
+    """Names the piece in the page without describing it."""
     verdict_key: int
     until_ns: int
     """From then on another person may get it."""
@@ -48,7 +48,7 @@ class Lending:
         self._database, self._settings, self._draw = database, settings, draw
 
     def hold(self, reviewer: str, count: int, now_ns: int) -> list[Held]:
-        """The pieces that the reviewer holds, in order, filled up to `count` and lent anew. Fewer where the queue has
+        """The pieces that the reviewer holds, in order, filled up to `count` and lent again. Fewer where the queue has
         no more. Raises StoreError."""
         for attempt in range(ATTEMPTS):
             try:
@@ -60,7 +60,7 @@ class Lending:
         raise AssertionError("unreachable")
 
     def held(self, reviewer: str, token: str) -> Held | None:
-        """What the token names, while this reviewer holds it. Raises StoreError."""
+        """The piece of this token, while this reviewer holds it. Raises StoreError."""
         with self._database.read() as connection:
             rows = _held(connection, reviewer, MAX_HELD * 2)
         return next((Held(row.token, row.verdict_key, row.until_ns) for row in rows if row.token == token), None)

@@ -111,7 +111,7 @@ class FeedbackPublisher:
         self._drop_publisher()
 
     def publish_next(self) -> int:
-        """Publishes what is due, at most a batch; returns how many. Raises LogError, StoreError."""
+        """Publishes due answers, at most a batch; returns how many. Raises LogError, StoreError."""
         rows = self._outbox.claim(self._clock_ns())
         if not rows:
             return 0

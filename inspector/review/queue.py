@@ -19,6 +19,7 @@ log = logging.getLogger("inspector.review")
 BATCH = 500
 """Verdicts considered, and pieces made ready, in one transaction."""
 POSITION = "queue"
+_DAY_NS = 86_400 * 10**9
 _IDENTITY = ("line", "station", "piece_id", "pass_number")
 _P = REVIEW_PIECES.c
 
@@ -37,8 +38,8 @@ class Queue:
             rows = _verdicts_after(connection, position, min(BATCH, room)) if room > 0 else []
             if not rows:
                 return 0
-            taken = [row for row in rows if self._is_wanted(row)]
-            for row in _unknown(connection, taken):
+            chosen = [row for row in rows if self._is_wanted(row)]
+            for row in _unknown(connection, chosen):
                 self._add(connection, row, now_ns)
             position_row = REVIEW_POSITION.c.name == POSITION
             connection.execute(update(REVIEW_POSITION).where(position_row).values(verdict_key=rows[-1]["key"]))
@@ -62,6 +63,20 @@ class Queue:
                 connection.execute(insert(REVIEW_SLOTS), slots)
         return len(rows)
 
+    def expire(self, now_ns: int) -> int:
+        """Closes pieces that nobody answered for too long, and returns how many: they held their recordings. Raises
+        StoreError."""
+        oldest_ns = now_ns - round(self._settings.max_age_days * _DAY_NS)
+        late = select(_P.key, _P.verdict_key).where(_P.closed_ns.is_(None), _P.added_ns < oldest_ns).limit(BATCH)
+        with self._database.write() as connection:
+            rows = connection.execute(late.with_for_update(skip_locked=True)).all()
+            for row in rows:
+                close_piece(connection, row.key, row.verdict_key, "too_old", now_ns)
+        if rows:
+            log.warning("%d pieces left the review queue: nobody answered them within %g days.", len(rows),
+                        self._settings.max_age_days)  # fmt: skip
+        return len(rows)
+
     def num_waiting(self) -> int:
         """Open pieces that can be given out. Raises StoreError."""
         with self._database.read() as connection:
@@ -73,11 +88,11 @@ class Queue:
 
     def _add(self, connection: Connection, row: RowMapping, now_ns: int) -> None:
         values = {name: row[name] for name in (*_IDENTITY, "decision")}
-        wanted = num_wanted(_inspection(row), self._settings)
+        num_answers = num_wanted(_inspection(row), self._settings)
         added = (
             upsert(connection, REVIEW_PIECES)
             .on_conflict_do_nothing()
-            .values(**values, verdict_key=row["key"], wanted=wanted, added_ns=now_ns)
+            .values(**values, verdict_key=row["key"], wanted=num_answers, added_ns=now_ns)
         )
         if connection.execute(added.returning(_P.key)).first() is not None:
             hold(connection, row["key"], "", now_ns)
@@ -111,7 +126,7 @@ def close_piece(connection: Connection, key: int, verdict_key: int, why: str, no
 
 
 def _locked_position(connection: Connection) -> int:
-    """Locked until the transaction ends. Behind the newest verdict only after the archive was made anew."""
+    """Locked until the transaction ends. Behind the newest verdict only after the archive was rebuilt from nothing."""
     start = upsert(connection, REVIEW_POSITION).values(name=POSITION, verdict_key=0)
     connection.execute(start.on_conflict_do_nothing())
     where = REVIEW_POSITION.c.name == POSITION

@@ -31,5 +31,7 @@ class ReviewSettings:
     """Older answers cannot be undone."""
     recordings_wait_s: float = 600.0
     """A piece whose recordings are not kept after this time leaves the queue: there is nothing to look at."""
+    max_age_days: float = 30.0
+    """A piece that nobody answered in this time leaves the queue, and its recordings may be removed."""
     max_waiting: int = 20_000
     """Open pieces in the queue. Beyond it new pieces are not taken in until some are answered."""

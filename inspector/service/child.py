@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
 
 log = logging.getLogger("inspector.service.child")
@@ -36,12 +37,29 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         """Asks the child to stop, and kills it after `STOP_S`."""
-        self._stop.set()
+        self.ask_to_stop()
         with self._lock:
             process = self._process
         if process is not None:
             _end(process)
         self._thread.join(STOP_S)
+
+    def ask_to_stop(self) -> None:
+        """Returns at once; the child is not started again."""
+        with self._lock:
+            self._stop.set()
+            if self._process is not None and self._process.stdin is not None:
+                with suppress(OSError):
+                    self._process.stdin.close()
+
+    def stops_with(self, stop: threading.Event) -> None:
+        """Asks the child to stop as soon as `stop` is set."""
+
+        def ask() -> None:
+            stop.wait()
+            self.ask_to_stop()
+
+        threading.Thread(target=ask, name=f"{self._name} stop", daemon=True).start()
 
     @property
     def pid(self) -> int | None:
@@ -51,17 +69,27 @@ class Child:
 
     def _supervise(self) -> None:
         delay_s = FIRST_DELAY_S
-        while process := self._start():
+        while not self._stop.is_set():
             started_s = time.monotonic()
-            with process:
-                status = process.wait()
+            end = self._run_once()
             if self._stop.is_set():
                 return
             delay_s = FIRST_DELAY_S if time.monotonic() - started_s > HEALTHY_S else delay_s
-            log.warning("The %s ended with status %d; starts again in %.0f s. The line is not affected. %s",
-                        self._name, status, delay_s, self._remedy)  # fmt: skip
+            log.warning("The %s %s; starts again in %.0f s. The line is not affected. %s",
+                        self._name, end, delay_s, self._remedy)  # fmt: skip
             self._stop.wait(delay_s)
             delay_s = min(2 * delay_s, MAX_DELAY_S)
+
+    def _run_once(self) -> str:
+        """How the child ended; one that cannot be started, as for want of memory, counts as ended."""
+        try:
+            process = self._start()
+        except OSError as error:
+            return f"cannot be started ({error})"
+        if process is None:
+            return "was stopped"
+        with process:
+            return f"ended with status {process.wait()}"
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         """None once the child may no longer run."""
@@ -75,8 +103,6 @@ class Child:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:

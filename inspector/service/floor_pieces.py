@@ -1,4 +1,4 @@
-"""What the pages of stored pieces need beside the archive: recordings, and the way to the feedback topic."""
+"""Parts for the pages of stored pieces: recordings, and the writer of the feedback topic."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,9 +1,8 @@
 """The recordings' part of the floor: keeps what pieces were judged on, in a thread of its own."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from threading import Event, Thread
+from threading import Event
 
 from prometheus_client import CollectorRegistry
 
@@ -22,10 +21,9 @@ from inspector.config.opening import open_log
 from inspector.config.service import Service
 from inspector.recipe.keep import Keep
 from inspector.recipe.problems import ConfigError, Problem
+from inspector.service.floor_thread import working
 from streams.decode.limits import Limits
-from streams.log import Log, LogLostError
-
-log = logging.getLogger("inspector.service.recordings")
+from streams.log import Log
 
 
 @contextmanager
@@ -36,25 +34,18 @@ def recordings_part(service: Service, registry: CollectorRegistry, stop: Event) 
     if not config.archive.enabled or not config.recordings.enabled:
         yield
         return
-    ended, settings = Event(), config.recordings.settings
+    settings = config.recordings.settings
     store, keeps, metrics = store_of(service), keeps_of(service), RecordingMetrics(registry)
     with (
         closing(open_database(service.path, config.archive.settings)) as database,
-        closing(open_log(service.path, config, ended)) as source,
+        closing(open_log(service.path, config, stop)) as source,
         closing(inputs_of(service, source)) as inputs,
         closing(Keeper(RecordingRows(database), Archive(database), inputs, store, keeps, metrics)) as keeper,
     ):
         retention = Retention(database, store, keeps, metrics)
         keeping = Keeping(keeper, retention, metrics, settings.sweep_every_s, prepare=lambda: upgrade(database))
-        thread = _Thread(keeping, ended, stop)
-        thread.start()
-        try:
+        with working({"recordings": keeping.run}, stop):
             yield
-        finally:
-            ended.set()
-            thread.join()
-    if thread.error is not None:
-        raise thread.error
 
 
 def store_of(service: Service) -> ObjectStore:
@@ -79,21 +70,3 @@ def inputs_of(service: Service, source: Log) -> SharedInputs:
 def keeps_of(service: Service) -> dict[str, Keep]:
     """By name of the recipe."""
     return {recipe.name: recipe.keep for recipe in service.recipes}
-
-
-class _Thread(Thread):
-    """Its error stops the whole floor, and with it the process."""
-
-    def __init__(self, keeping: Keeping, ended: Event, stop: Event) -> None:
-        super().__init__(name="recordings", daemon=True)
-        self._keeping, self._ended, self._stop_floor = keeping, ended, stop
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            self._keeping.run(self._ended)
-        except Exception as error:
-            if not isinstance(error, LogLostError):
-                log.exception("Keeping recordings has ended by an error of this program. The floor starts again.")
-            self.error = error
-            self._stop_floor.set()

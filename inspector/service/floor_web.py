@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from threading import Event
 
 from prometheus_client import CollectorRegistry
@@ -12,6 +12,7 @@ from inspector.alerts.desk import AlertDesk
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
+from inspector.archive.limited import LimitedDatabase
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.inputs import InputReader
 from inspector.config.opening import open_log
@@ -19,6 +20,7 @@ from inspector.config.service import Service
 from inspector.gateway.certificates import tls_context
 from inspector.service.floor_pieces import piece_parts
 from inspector.service.floor_review import review_pieces
+from inspector.service.floor_thread import Work, working
 from inspector.web.access import page_access
 from inspector.web.alert_news import AlertNews
 from inspector.web.app import create_app
@@ -54,11 +56,11 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
     table, settings = service.config.web, service.config.web.settings
     tls = None if table.tls is None else tls_context(table.tls.files)
     has_archive = service.config.archive.enabled
-    listening = listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)
     with (
+        closing(listening_socket(settings.listen, or_free="listen" not in table.model_fields_set)) as listening,
         open_audit(service.access.audit) as audit,
         closing(open_log(service.path, service.config, stop)) as source,
-        closing(open_database(service.path, service.config.archive.settings)) as database,
+        closing(open_database(service.path, service.config.archive.settings, LimitedDatabase)) as database,
         closing(Media(_recordings(service, source), settings, metrics := WebMetrics(registry))) as media,
         piece_parts(service, source, archive := Archive(database), metrics) as parts,
     ):
@@ -68,10 +70,10 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             lines=tuple(service.config.lines),
             recipes=service.recipes,
             log=source,
-            hub=Hub(settings, metrics),
+            hub=Hub(settings, metrics, stop),
             metrics=metrics,
             media=media,
-            places=StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics),
+            places=StreamPlaces(settings, metrics),
             archive=archive if has_archive else None,
             chart_figures=ChartFigures(database) if has_archive else None,
             kept_media=parts.kept_media,
@@ -79,11 +81,13 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             feedback=parts.feedback,
             review=review_pieces(service, database),
             alerts=(desk := _alert_desk(service, database)),
+            registry=registry,
             access=page_access(service.access, settings.listen),
             audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
-        with nullcontext() if desk is None else AlertNews(desk, floor.hub), server.running(floor.hub, source):
+        works: dict[str, Work] = {} if desk is None else {"web-alerts": AlertNews(desk, floor.hub).run}
+        with server.running(floor.hub, source, stop), working(works, stop):
             yield server
 
 
@@ -94,7 +98,7 @@ def _alert_desk(service: Service, database: Database) -> AlertDesk | None:
 
 
 def _recordings(service: Service, source: Log) -> LogRecordings:
-    """With the limits of the worker, so that the page can read what the worker could."""
+    """With the limits of the worker, so that the page can read the same records."""
     config = service.config
     limits = Limits(max_record_bytes=config.max_record_bytes)
     references = config.references.settings

@@ -44,8 +44,12 @@ class MetricsError(Exception):
 class MetricsServer:
     """A thread with its own event loop from `start` to `stop`, or a context manager."""
 
-    def __init__(self, listen: str, registry: CollectorRegistry, tls: TlsFiles | None = None) -> None:
-        """`listen` is host:port; port 0 takes a free one. Raises CertificateError."""
+    def __init__(
+        self, listen: str, registry: CollectorRegistry, tls: TlsFiles | None = None, table: str = "[metrics]"
+    ) -> None:
+        """`listen` is host:port, from `table` of the configuration; port 0 takes a free one. Raises
+        CertificateError."""
+        self._table = table
         self._listen, self._registry, self._tls = listen, registry, tls
         self._certificates = None if tls is None else Certificates(tls)
         self._context = None if tls is None else tls_context(tls)
@@ -88,7 +92,7 @@ class MetricsServer:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
         except OSError as exc:
-            message = f"cannot serve metrics at {self._listen} ({exc}): choose a free address in [metrics] listen"
+            message = f"cannot serve metrics at {self._listen} ({exc}): choose a free address in {self._table} listen"
             self._listening.set_exception(MetricsError(message))
         finally:
             if not self._listening.done():

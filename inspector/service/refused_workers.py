@@ -19,7 +19,7 @@ RETRY_S = 5.0
 
 
 class RefusedWorkers:
-    """A probe of `inspector.alerts.watch`, with a thread that follows the control topics."""
+    """A probe of `inspector.alerts.watch`, and follows the control topics in the thread that calls `run`."""
 
     condition = "refused-engine"
 
@@ -28,19 +28,12 @@ class RefusedWorkers:
         self._source, self._stop = source, stop
         self._lock = threading.Lock()
         self._findings: Sequence[Finding] | None = None
-        self._thread = threading.Thread(target=self._run, name="alerts-control", daemon=True)
 
     def find(self) -> Sequence[Finding] | None:
         with self._lock:
             return self._findings
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
+    def run(self) -> None:
         while not self._stop.is_set():
             try:
                 self._follow()

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -102,23 +102,37 @@ def deadlines(service: Service) -> Callable[[Verdict], float | None]:
     return deadline_s
 
 
+class _TimedStop(threading.Event):
+    """Setting it starts the time within which the process ends."""
+
+    def __init__(self, timer: threading.Timer) -> None:
+        super().__init__()
+        self._timer = timer
+
+    def set(self) -> None:
+        is_first = not self.is_set()
+        super().set()
+        if is_first:
+            with suppress(RuntimeError):  # two threads at once: the other one has started it
+                self._timer.start()
+
+
 @contextmanager
 def stopped_by_signals(budget_s: float) -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set. A stop beyond its budget ends the process at once, as does a second signal:
-    nothing is lost, because uncommitted input is read again.
+    """An event that SIGINT and SIGTERM set, or others. A stop beyond its budget ends the process at once, as does a
+    second signal: nothing is lost, because uncommitted input is read again.
 
     The budget also holds after this context, because the interpreter waits for threads at its end: one that hangs in a
     fetch or in a model would keep it forever."""
-    stop = threading.Event()
     timer = threading.Timer(budget_s, _end_hard, [budget_s])
     timer.daemon = True
+    stop = _TimedStop(timer)
 
     def handle(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
         log.info("Received %s: stopping within %.0f s.", signal.Signals(number).name, budget_s)
         stop.set()
-        timer.start()
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

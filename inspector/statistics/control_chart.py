@@ -55,17 +55,17 @@ def control_chart(subgroups: Sequence[Subgroup]) -> ControlChart:
     They are never narrower than chance: a spread below 1 comes from few subgroups rather than from a process that is
     more regular than dice.
     """
-    num_pieces = sum(each.num_pieces for each in subgroups)
-    centre = sum(each.num_defective for each in subgroups) / num_pieces if num_pieces else 0.0
-    filled = [each for each in subgroups if each.num_pieces]
+    num_pieces = sum(subgroup.num_pieces for subgroup in subgroups)
+    centre = sum(subgroup.num_defective for subgroup in subgroups) / num_pieces if num_pieces else 0.0
+    filled = [subgroup for subgroup in subgroups if subgroup.num_pieces]
     spread = _spread(filled, centre)
-    return ControlChart(centre, spread, tuple(_limits(each, centre, spread) for each in subgroups))
+    return ControlChart(centre, spread, tuple(_limits(subgroup, centre, spread) for subgroup in subgroups))
 
 
 def _spread(subgroups: Sequence[Subgroup], centre: float) -> float:
     if len(subgroups) < MIN_SUBGROUPS or not 0 < centre < 1:
         return 1.0
-    scores = [(each.share - centre) / _chance(each, centre) for each in subgroups]
+    scores = [(subgroup.share - centre) / _chance(subgroup, centre) for subgroup in subgroups]
     ranges = [abs(after - before) for before, after in pairwise(scores)]
     return max(1.0, sum(ranges) / len(ranges) / MEAN_RANGE_PER_SIGMA)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from streams import resume_token
-from streams.log import LogError, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.log import LogError, RecordReader, Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.records import Record, TopicPartition
 
 log = logging.getLogger("inspector.verdicts.feed")
@@ -36,6 +36,10 @@ class Followed(Generic[Entry]):
     name: str
     tail: Callable[[Start], Tail]
     read: Callable[[Sequence[Record]], Sequence[Entry]]
+    reader: Callable[[], RecordReader] | None = None
+    """Reads records of these topics again."""
+    is_compacted: bool = False
+    """Whether the log removes records that a later one replaces."""
 
 
 class FeedTarget(Protocol[Taken]):

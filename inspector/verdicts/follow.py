@@ -8,15 +8,17 @@ slows its follower only.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from threading import Event
 from typing import Protocol, TypeVar
 
 from inspector.verdicts.feed import Followed
+from inspector.verdicts.regrown import LastRecord, regrown
 from inspector.verdicts.ring import Entry, entries_of
 from streams import resume_token
 from streams.log import Gap, Log, LogError, LogLostError, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.records import TopicPartition
 
 log = logging.getLogger("inspector.verdicts.follow")
 
@@ -36,17 +38,22 @@ class StoreError(Exception):
 
 
 class Store(Protocol[Stored]):
-    """Where a follower keeps what it makes of records. Its calls may raise StoreError, and are repeated then."""
+    """Where a follower keeps its results. Its calls may raise StoreError, and are repeated then."""
 
     def token(self) -> bytes | None:
         """The token stored last; None before the first one."""
+
+    def last(self) -> Mapping[TopicPartition, LastRecord]:
+        """The record stored last of each partition, for the token returned last. A log that was put back to an earlier
+        state, and has grown past the token since, has another record there. Empty: this is not checked."""
 
     def store(self, entries: Sequence[Stored], token: bytes) -> None:
         """Stores what these records mean, and the token behind them, in one transaction."""
 
     def skip(self, gaps: Sequence[Gap]) -> None:
         """Notes records that can no longer be read. They are reported again if the process ends before the next
-        `store`."""
+        `store`. Where `is_recreated`, the partition's position ends too: the next `token` does not have it, and
+        records at any offset may be new."""
 
 
 VerdictStore = Store[Entry]
@@ -54,7 +61,7 @@ VerdictStore = Store[Entry]
 
 def follow(source: Log, store: VerdictStore, stop: Event, name: str) -> None:
     """Follows the verdicts of all lines; see `follow_records`."""
-    follow_records(Followed("verdicts", source.tail, entries_of), store, stop, name)
+    follow_records(Followed("verdicts", source.tail, entries_of, source.reader), store, stop, name)
 
 
 def follow_records(followed: Followed[Item], store: Store[Item], stop: Event, name: str) -> None:
@@ -78,6 +85,21 @@ def follow_records(followed: Followed[Item], store: Store[Item], stop: Event, na
 
 
 def _open(followed: Followed[Item], store: Store[Item], name: str) -> Tail:
+    tail = _open_at(followed, store, name)
+    try:
+        replaced = regrown(followed, store.last(), tail)
+        if not replaced:
+            return tail
+        _report(replaced, followed.name, name)
+        store.skip(replaced)
+    except BaseException:
+        tail.close()
+        raise
+    tail.close()
+    return _open_at(followed, store, name)
+
+
+def _open_at(followed: Followed[Item], store: Store[Item], name: str) -> Tail:
     token = store.token()
     if token is None:
         return followed.tail(Start(earliest=True))
@@ -100,8 +122,8 @@ def _open(followed: Followed[Item], store: Store[Item], name: str) -> Tail:
 def _report(gaps: Sequence[Gap], records: str, name: str) -> None:
     for gap in gaps:
         if gap.is_recreated:
-            log.warning("%s: %s/%d is another topic than before (it was recreated, or the log was replaced). Continues "
-                        "with its oldest record.", name, *gap.source)  # fmt: skip
+            log.warning("%s: %s/%d is another topic than before (it was recreated, or the log replaced or put back). "
+                        "Continues with its oldest record.", name, *gap.source)  # fmt: skip
         else:
             log.warning("%s: %s of %s/%d were deleted before they were read, from offset %d to %d. Continues with the "
                         "oldest one left; give the topics a longer retention, or start the follower earlier.",

@@ -1,4 +1,4 @@
-"""Says in one sentence why a verdict is what it is: "crack heard at 6.1 kHz, 0.02 to 0.05 s; the picture alone would
+"""Explains a verdict in one sentence: "crack heard at 6.1 kHz, 0.02 to 0.05 s; the picture alone would
 have passed it". Reads the verdict alone, so the sentence is the same on every page and in every tool."""
 
 import math
@@ -218,7 +218,7 @@ def _image_place(region: pb.ImageRegion) -> str:
 
 
 def _without(verdict: pb.Verdict, chief: pb.Modality) -> str:
-    """What the decision would have been without the chief modality, by the log-odds that it adds."""
+    """The decision without the chief modality, by the log-odds that it adds."""
     if not verdict.HasField("pass_below") or not 0 < verdict.defect_score <= 1:
         return ""
     others = [modality for modality in verdict.modalities if modality is not chief and _is_examined(modality)]

@@ -1,4 +1,4 @@
-"""What the page needs for sign-in: identities, sessions, provider, rates."""
+"""Parts of the sign-in: identities, sessions, provider, rates."""
 
 import secrets
 from collections import OrderedDict
@@ -49,6 +49,8 @@ class PageAccess:
     sessions: Sessions
     requests: Buckets
     """How often an address, and a signed-in person, may ask."""
+    acts: Buckets
+    """How often a person may change something."""
     flow: SignInFlow | None = None
     only_local_hosts: bool = False
     """Whether the name that a browser calls this server by must be of this machine."""
@@ -68,6 +70,7 @@ def page_access(settings: AccessSettings, listen: str) -> PageAccess:
         Identities(settings, only_this_machine=is_local, bearer=bearer),
         Sessions(settings.sessions),
         Buckets(rates.requests_per_s, rates.requests_per_s * rates.burst_s),
+        Buckets(rates.acts_per_minute / 60, rates.acts_per_minute),
         flow,
         only_local_hosts=is_local and not settings.is_configured,
     )

@@ -1,7 +1,7 @@
 """Tells all browsers of the alerts that are open, whichever process raised or changed them."""
 
 import logging
-from threading import Event, Thread
+from threading import Event
 
 from inspector.alerts.alert import Alert
 from inspector.alerts.desk import AlertDesk
@@ -17,22 +17,14 @@ MAX_TITLE = 120
 
 
 class AlertNews:
-    """A thread from entry to exit."""
+    """One thread calls `run`."""
 
     def __init__(self, desk: AlertDesk, hub: Hub) -> None:
         self._desk, self._hub = desk, hub
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="web-alerts", daemon=True)
 
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
+    def run(self, stop: Event) -> None:
+        """Until `stop` is set."""
+        while not stop.wait(EVERY_S):
             try:
                 alerts = self._desk.overview().alerts
             except StoreError as error:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from inspector.archive.chart_figures import ChartFigures
 from inspector.archive.find import Archive
+from inspector.archive.limited import TookTooLongError
 from inspector.verdicts.follow import StoreError
 from inspector.web.state import floor_of
 from inspector.web.templating import render
@@ -40,7 +41,12 @@ def key_of(request: Request) -> int:
 
 
 def away_page(request: Request, error: StoreError) -> Response:
-    """Says that the archive is away; the line goes on meanwhile."""
-    page = render(request, "archive_away.html", {"reason": str(error), "retry_s": RETRY_S}, 503)
+    """Says that the archive is away, or was asked for too much; the line continues meanwhile."""
+    page = render(
+        request,
+        "archive_away.html",
+        {"reason": str(error), "took_too_long": isinstance(error, TookTooLongError), "retry_s": RETRY_S},
+        503,
+    )
     page.headers["retry-after"] = str(RETRY_S)
     return page

@@ -1,4 +1,4 @@
-"""From counts of the archive to what the chart modules draw: figures, words for each mark, and the pieces behind it."""
+"""Turns counts of the archive into input of the chart modules: figures, words for each mark, the pieces behind it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,9 +61,9 @@ def defect_chart(chart: ChartRange, counts: Sequence[DecisionCount]) -> Spec:
 def pareto_chart(chart: ChartRange, counts: Iterable[DecisionCount]) -> Spec:
     """Pieces that did not pass, by their likeliest class."""
     by_class: Counter[str] = Counter()
-    for each in counts:
-        if each.decision != Decision.DECISION_PASS:
-            by_class[each.defect_class] += each.count
+    for row in counts:
+        if row.decision != Decision.DECISION_PASS:
+            by_class[row.defect_class] += row.count
     total, running, bars = sum(by_class.values()), 0, []
     for name, count in by_class.most_common(MAX_BARS):
         running += count
@@ -81,8 +81,8 @@ def pareto_chart(chart: ChartRange, counts: Iterable[DecisionCount]) -> Spec:
 def score_chart(chart: ChartRange, counts: Iterable[ScoreCount], limits: Sequence[Limits]) -> Spec:
     """How often which score; both limits as lines where all pieces were judged by the same ones."""
     by_bin: Counter[int] = Counter()
-    for each in counts:
-        by_bin[each.bin] += each.count
+    for count in counts:
+        by_bin[count.bin] += count.count
     bins = [_bin(chart, index, by_bin[index]) for index in range(NUM_SCORE_BINS)]
     marks = [
         {"at": at, "name": f"{name} {at:.3g}"}
@@ -98,8 +98,8 @@ def score_chart(chart: ChartRange, counts: Iterable[ScoreCount], limits: Sequenc
 def latency_chart(chart: ChartRange, latencies: Iterable[LatencyCount], num_pieces: int) -> Spec:
     """From capture to publication: the middle, and how late the slowest pieces were."""
     by_step: list[Counter[float]] = [Counter() for _ in range(chart.stretch.num_steps)]
-    for each in latencies:
-        by_step[each.step][each.milliseconds] += each.count
+    for latency in latencies:
+        by_step[latency.step][latency.milliseconds] += latency.count
     series: list[Spec] = []
     for share in PERCENTILES:
         name = f"p{share * 100:.0f}"
@@ -124,10 +124,10 @@ def _exactness(chart: ChartRange, num_read: int, num_pieces: int) -> str:
 def sensor_charts(chart: ChartRange, counts: Iterable[SensorCount], pieces: Iterable[StationCount],
                   known: Mapping[Station, Sequence[str]]) -> list[Spec]:  # fmt: skip
     """One chart for each sensor, the worst first. `known` names sensors of each station, with those always present."""
-    totals = {(each.line, each.station, each.step): each.count for each in pieces}
+    totals = {(count.line, count.station, count.step): count.count for count in pieces}
     lost: dict[tuple[str, str, str], Counter[tuple[int, int]]] = defaultdict(Counter)
-    for each in counts:
-        lost[each.line, each.station, each.sensor][each.step, _STATES.get(each.state, 1)] += each.count
+    for count in counts:
+        lost[count.line, count.station, count.sensor][count.step, _STATES.get(count.state, 1)] += count.count
     for (line, station), sensors in known.items():
         for sensor in sensors:
             lost.setdefault((line, station, sensor), Counter())
@@ -158,14 +158,14 @@ def _sensor_chart(chart: ChartRange, name: tuple[str, str, str], lost: Mapping[t
 
 def _by_step(chart: ChartRange, counts: Iterable[DecisionCount], decision: int | None = None) -> list[int]:
     sums = [0] * chart.stretch.num_steps
-    for each in counts:
-        if decision is None or each.decision == decision:
-            sums[each.step] += each.count
+    for count in counts:
+        if decision is None or count.decision == decision:
+            sums[count.step] += count.count
     return sums
 
 
 def _trend(chart: ChartRange, title: str, summary: str, unit: str, series: Sequence[Spec]) -> Spec:
-    lines = [each["points"] for each in series]
+    lines = [curve["points"] for curve in series]
     is_empty = not any(point["value"] is not None for line in lines if isinstance(line, list) for point in line)
     return {"kind": "trend", "title": title, "summary": summary, "unit": unit, "series": series,
             "is_empty": is_empty, **_ends(chart)}  # fmt: skip

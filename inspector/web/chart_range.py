@@ -99,7 +99,7 @@ def steps(until_ns: int, span_s: int, now_ns: int | None = None) -> Stretch:
     since_ns = until_ns - span_s * NS
     has_fine = since_ns >= fine_since_ns(time.time_ns() if now_ns is None else now_ns) + COARSE_S * NS
     least_s = COARSE_S if span_s >= COARSE_SPAN_S and not has_fine else 1
-    step_s = next(each for each in STEPS_S if each >= least_s and each * MAX_STEPS >= span_s)
+    step_s = next(seconds for seconds in STEPS_S if seconds >= least_s and seconds * MAX_STEPS >= span_s)
     end = -(-until_ns // (step_s * NS))
     num_steps = min(-(-span_s // step_s), MAX_STEPS)
     return Stretch((end - num_steps) * step_s * NS, step_s * NS, num_steps)

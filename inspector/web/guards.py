@@ -18,7 +18,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "trusted-types inspector",
     )
 )
-"""No inline script or style, no `innerHTML`: what a producer writes into a name cannot run."""
+"""No inline script or style, no `innerHTML`: code that a producer writes into a name cannot run."""
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",

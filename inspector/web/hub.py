@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from threading import Event
 
 from google.protobuf.message import DecodeError
 
@@ -38,8 +39,9 @@ MAX_STATE_BYTES = 256 * 2**10
 class Hub:
     """A target of a feed (`FeedTarget`), and the source of every event stream."""
 
-    def __init__(self, settings: WebSettings, metrics: WebMetrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(self, settings: WebSettings, metrics: WebMetrics, over: Event | None = None) -> None:
+        """Sets `over` when following has ended for good, by an error."""
+        self._settings, self._metrics, self._over = settings, metrics, over or Event()
         self._news = asyncio.Event()
         self._states: dict[str, tuple[int, bytes]] = {}
         """By kind: running number of the last change, and the encoded frame."""
@@ -57,7 +59,7 @@ class Hub:
         self.is_away = False
 
     def start(self, source: Log, loop: asyncio.AbstractEventLoop) -> None:
-        """Begins to follow `source`, in a thread of its own."""
+        """Begins to follow `source`, in a separate thread."""
         self._loop = loop
         since_ns = time.time_ns() - int(self._settings.ring_age_s * 1e9)
         feed = Feed(Followed("verdicts", source.tail, entries_of), Start(time_ns=since_ns), self, loop, "live page")
@@ -104,6 +106,7 @@ class Hub:
     def end(self) -> None:
         self.ring.close()
         self._wake()
+        self._over.set()
 
     def post(self, kind: str, data: Value) -> None:
         """Shows the newest state of a kind such as `alerts` to all browsers, now and when they connect later.

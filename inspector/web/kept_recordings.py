@@ -1,13 +1,14 @@
 """Reads the recordings of stored pieces from the object store, and those that were not kept from the log."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from typing import Protocol
 
 from inspector.archive.body import BodyError
 from inspector.archive.find import Archive, NotInArchiveError
 from inspector.archive.recordings.files import files_of
+from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.kept_inputs import MAX_FILE_BYTES, KeptInputs
 from inspector.archive.recordings.objects import (
     ObjectDamagedError,
@@ -19,6 +20,7 @@ from inspector.archive.rows import KeptRecording
 from inspector.verdicts.follow import StoreError
 from inspector.verdicts.records import inspection_id
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import LogError
 from streams.observation import Observation
 
 log = logging.getLogger("inspector.web")
@@ -59,9 +61,17 @@ class KeptRecordings:
         self._kept = None if store is None else KeptInputs(archive, store)
 
     def observation(self, verdict: Verdict) -> Observation:
-        """The piece as it was judged, without the recordings that are gone. Raises LogError."""
-        kept = self._kept_observation(verdict)
-        return self._logged.observation(verdict) if kept is None else kept
+        """The piece as it was judged, without the recordings that are gone. Raises LogError where none was kept."""
+        kept = self._kept_inputs(verdict)
+        if kept is not None and kept.is_whole:
+            return kept.observation
+        try:
+            logged = self._logged.observation(verdict)
+        except LogError:
+            if kept is None or not _has_recordings(kept.observation):
+                raise
+            return kept.observation
+        return logged if kept is None else _merged(kept.observation, logged)
 
     def file(self, key: int, verdict: Verdict, source: str, sequence: int) -> ExactFile | None:
         """One recording bit for bit; None where it is gone.
@@ -86,17 +96,16 @@ class KeptRecordings:
     def close(self) -> None:
         """Archive, store and log are closed by those who opened them."""
 
-    def _kept_observation(self, verdict: Verdict) -> Observation | None:
-        """None where not all was kept, or the store is away: the log may have more."""
+    def _kept_inputs(self, verdict: Verdict) -> JudgedInputs | None:
+        """None where the archive or the store is away."""
         if self._kept is None:
             return None
         try:
             row = self._archive.by_inspection(inspection_id(verdict.inspection))
-            judged = None if row is None else self._kept.read_of(row.key, verdict)
+            return None if row is None else self._kept.read_of(row.key, verdict)
         except (StoreError, ObjectStoreError, NotInArchiveError, BodyError) as error:
             log.warning("Kept recordings cannot be read (%s); those of the log are shown.", error)
             return None
-        return judged.observation if judged is not None and judged.is_whole else None
 
     def _kept_file(self, kept: KeptRecording) -> ExactFile | None:
         if kept.sha256 is None or self._store is None:
@@ -107,3 +116,20 @@ class KeptRecordings:
             log.warning("A kept recording cannot be read (%s); that of the log is sent.", error)
             return None
         return ExactFile(kept.format, content)
+
+
+def _has_recordings(piece: Observation) -> bool:
+    return any(view.images for view in piece.views.values()) or any(
+        clip.samples is not None for clip in piece.clips.values()
+    )
+
+
+def _merged(kept: Observation, logged: Observation) -> Observation:
+    """Of each camera and sensor what was kept, where the log does not have more."""
+    views = {
+        name: view
+        for name, view in kept.views.items()
+        if name not in logged.views or len(view.images) >= len(logged.views[name].images)
+    }
+    clips = {name: clip for name, clip in kept.clips.items() if name not in logged.clips or clip.samples is not None}
+    return replace(kept, views={**logged.views, **views}, clips={**logged.clips, **clips})

@@ -1,4 +1,4 @@
-"""Reads what a piece was judged on straight from the log, for pieces that are too new for the archive."""
+"""Reads the recordings of a judged piece straight from the log, for pieces that are too new for the archive."""
 
 from collections.abc import Callable
 

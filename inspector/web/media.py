@@ -1,10 +1,11 @@
 """Pictures and sounds of recent pieces, encoded for browsers: read once for all browsers, kept in a bounded cache."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from inspector.web.encode import Picture, Sound, encoded_piece
@@ -16,6 +17,8 @@ from streams.observation import Observation
 
 MAX_WAITING = 32
 """Pieces that wait to be read; for one more the page asks again later."""
+EMPTY_S = 5.0
+"""A piece whose recordings could not be read is read again after this time: they may be kept by then."""
 
 
 class MediaUnavailableError(Exception):
@@ -38,6 +41,12 @@ class PieceFiles:
     pictures: Mapping[str, tuple[Picture, ...]]
     sounds: Mapping[str, Sound]
 
+    read_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.pictures and not self.sounds
+
     @property
     def num_bytes(self) -> int:
         pictures = sum(len(picture.data) for of_camera in self.pictures.values() for picture in of_camera)
@@ -55,8 +64,11 @@ class Media:
         self.num_bytes = 0
 
     async def files(self, address: str, verdict: Verdict) -> PieceFiles:
-        """`address` names the verdict for ever. Raises MediaUnavailableError."""
+        """`address` never names another verdict. Raises MediaUnavailableError."""
         kept = self._kept.get(address)
+        if kept is not None and kept.is_empty and time.monotonic() - kept.read_s > EMPTY_S:
+            self._forget(address)
+            kept = None
         if kept is not None:
             self._kept.move_to_end(address)
             return kept
@@ -88,7 +100,7 @@ class Media:
             files = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_files, verdict)
         finally:
             del self._read_now[address]
-        if not files.pictures and not files.sounds:
+        if files.is_empty:
             self._metrics.media_gone.inc()
         self._keep(address, files)
         return files
@@ -104,6 +116,8 @@ class Media:
         self._kept[address] = files
         self.num_bytes += files.num_bytes
         while self.num_bytes > self._settings.media_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self.num_bytes -= oldest.num_bytes
+            self._forget(next(iter(self._kept)))
         self._metrics.media_bytes.set(self.num_bytes)
+
+    def _forget(self, address: str) -> None:
+        self.num_bytes -= self._kept.pop(address).num_bytes

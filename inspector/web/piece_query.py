@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.datastructures import QueryParams
 
 from inspector.archive.rows import PieceFilter
+from inspector.web.numbers import number_of
 from inspector.web.piece_links import list_path
 from protos.inspection.v1.verdict_pb2 import Decision
 
@@ -21,7 +22,8 @@ DECISIONS: Mapping[str, int] = {
     "pass": Decision.DECISION_PASS,
 }
 MAX_LETTERS = 256
-_MAX_KEY = 2**63 - 1
+YEARS = range(1970, 2200)
+"""A database holds no time of other years."""
 _Value = TypeVar("_Value")
 
 
@@ -85,7 +87,10 @@ def read_query(query: QueryParams) -> PieceQuery:
 def time_ns(text: str) -> int:
     """Nanoseconds since the Unix epoch of an ISO 8601 time; without a zone it is the server's. Raises ValueError."""
     try:
-        return round(datetime.fromisoformat(text.strip()).timestamp() * 1_000_000) * 1000
+        moment = datetime.fromisoformat(text.strip())
+        if moment.year not in YEARS:
+            raise ValueError  # noqa: TRY301
+        return round(moment.timestamp() * 1_000_000) * 1000
     except (ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"{text[:40]!r} is no time, write it like 2026-11-30T06:00") from exc
 
@@ -107,10 +112,10 @@ def _score(text: str) -> float:
 
 
 def _key(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _MAX_KEY:
+    key = number_of(text.strip())
+    if key is None:
         raise ValueError("this is no place in the list, start with the newest piece")
-    return int(text)
+    return key
 
 
 def _contradictions(piece_filter: PieceFilter) -> list[str]:

@@ -92,14 +92,16 @@ def _listed(offsets: Sequence[int]) -> str:
 
 def classes(verdict: pb.Verdict) -> list[dict[str, str]]:
     """Likeliest first."""
-    known = sorted(verdict.classes, key=lambda each: each.probability or each.raw_score, reverse=True)
-    return [{"name": each.name, "value": _class_words(each)} for each in known]
+    known = sorted(
+        verdict.classes, key=lambda defect_class: defect_class.probability or defect_class.raw_score, reverse=True
+    )
+    return [{"name": defect_class.name, "value": _class_words(defect_class)} for defect_class in known]
 
 
-def _class_words(each: pb.ClassProbability) -> str:
-    if each.HasField("probability"):
-        return f"{100 * each.probability:.1f} %"
-    return f"{each.raw_score:.3f} (not calibrated)" if each.HasField("raw_score") else "not examined"
+def _class_words(defect_class: pb.ClassProbability) -> str:
+    if defect_class.HasField("probability"):
+        return f"{100 * defect_class.probability:.1f} %"
+    return f"{defect_class.raw_score:.3f} (not calibrated)" if defect_class.HasField("raw_score") else "not examined"
 
 
 _LABELS: Mapping[int, str] = {
@@ -113,13 +115,13 @@ _LABELS: Mapping[int, str] = {
 def findings(kept: Sequence[KeptFeedback]) -> list[dict[str, object]]:
     return [
         {
-            "label": _LABELS.get(each.label, "unknown"),
-            "defects": ", ".join(each.defects),
-            "author": each.author or "unknown",
-            "note": each.note,
-            "time": time_words(each.given_ns),
+            "label": _LABELS.get(finding.label, "unknown"),
+            "defects": ", ".join(finding.defects),
+            "author": finding.author or "unknown",
+            "note": finding.note,
+            "time": time_words(finding.given_ns),
         }
-        for each in kept
+        for finding in kept
     ]
 
 

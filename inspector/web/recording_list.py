@@ -27,8 +27,8 @@ def file_path(key: int, source: int, sequence: int) -> str:
 def recording_list(verdict: Verdict, kept: Sequence[KeptRecording], key: int) -> list[Listed]:
     listed = []
     for place, modality in enumerate(verdict.modalities):
-        recordings = [each for each in kept if each.source == modality.name]
-        listed += [_kept(each, file_path(key, place, each.sequence)) for each in recordings]
+        recordings = [recording for recording in kept if recording.source == modality.name]
+        listed += [_kept(recording, file_path(key, place, recording.sequence)) for recording in recordings]
         if not recordings and modality.state in _SEEN:
             words = "not kept; as long as the log has its records, it is read from there"
             listed.append(Listed(modality.name, words, file_path(key, place, 0)))

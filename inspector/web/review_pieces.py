@@ -1,4 +1,4 @@
-"""What the Review page gets of a piece: its card, pictures and sounds, under the token of whoever holds it.
+"""Prepares a piece for the Review page: card, pictures and sounds, under the token of the person who holds it.
 
 Nothing tells a known piece from another one: there is no name, time, lot, score or bundle, and all are read alike.
 """

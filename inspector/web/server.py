@@ -11,13 +11,14 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from inspector.web.client_names import NamingProtocol
 from inspector.web.hub import Hub
+from inspector.web.patience import patient
 from inspector.web.settings import WebSettings
 from streams.log import Log
 
 log = logging.getLogger("inspector.web")
 BACKLOG = 256
+END_S = 10.0
 
 
 class WebError(Exception):
@@ -58,6 +59,8 @@ class WebServer:
         self._server = uvicorn.Server(_configuration(app, settings, tls))
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Task[None] | None = None
+        self._over = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
@@ -66,15 +69,20 @@ class WebServer:
         return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @contextmanager
-    def running(self, hub: Hub, source: Log) -> Iterator[None]:
-        """Takes connections, and follows `source` into `hub`, from entry to exit."""
+    def running(self, hub: Hub, source: Log, over: threading.Event | None = None) -> Iterator[None]:
+        """Takes connections, and follows `source` into `hub`, from entry to exit. A server that ends before sets
+        `over`; why is raised at the exit."""
+        self._over = over or self._over
         hub.start(source, self._loop)
         self._thread.start()
         try:
             yield
         finally:
-            self._loop.call_soon_threadsafe(self._stop, hub)
-            self._thread.join()
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._stop, hub)
+            self._thread.join(END_S)
+        if self._error is not None:
+            raise self._error
 
     def _stop(self, hub: Hub) -> None:
         """The event streams end first; the server waits for open requests."""
@@ -82,29 +90,19 @@ class WebServer:
         self._server.should_exit = True
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._server.serve(sockets=[self._listening]))
-
-
-def _patient_for(limit_s: float) -> type[NamingProtocol]:
-    """Connections that send no whole request head within `limit_s` are closed: uvicorn itself waits for ever."""
-
-    class Patient(NamingProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self.loop.call_later(limit_s, self._close_without_request)
-
-        def _close_without_request(self) -> None:
-            if self.cycle is None:
-                self.transport.close()
-
-    return Patient
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._server.serve(sockets=[self._listening]))
+        except Exception as error:  # noqa: BLE001 - raised at the exit
+            self._error = error
+        finally:
+            self._over.set()
 
 
 def _configuration(app: ASGIApp, settings: WebSettings, tls: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_patient_for(settings.request_timeout_s),
+        http=patient(settings),
         ws="none",
         lifespan="off",
         log_config=None,

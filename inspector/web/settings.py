@@ -19,6 +19,8 @@ class WebSettings:
     """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
     max_connections: int = 512
     """Connections of all browsers together; one more is answered with 503."""
+    max_connections_per_host: int = 256
+    """Connections of one host at the same time; one more is closed. A proxy before the page counts as one host."""
     request_timeout_s: float = 10.0
     """A request that is not complete after this time is ended."""
     max_body_bytes: int = 2**20
@@ -28,15 +30,17 @@ class WebSettings:
     max_streams: int = 64
     """Event streams at the same time. A browser takes one for all of its tabs."""
     max_streams_per_host: int = 32
-    """Event streams of one host at the same time."""
+    """Event streams of one host at the same time; an IPv6 network of 64 bits counts as one host."""
+    max_streams_per_person: int = 16
+    """Event streams of one signed-in person or token at the same time."""
     heartbeat_s: float = 5.0
     """A stream without news gets a comment this often, so that both ends notice a dead connection."""
     send_timeout_s: float = 10.0
-    """A browser that accepts nothing for this long is cut off; it connects again and asks for what it missed."""
+    """A browser that accepts nothing for this long is cut off; it connects again and asks for missed events."""
     gather_s: float = 0.04
     """Verdicts that follow another one within this time are sent together."""
     ring_bytes: int = 32 * 2**20
-    """Memory for recent events, from which browsers that connect again get what they missed."""
+    """Memory for recent events, for browsers that connect again."""
     ring_age_s: float = 600.0
     """Older events are removed from that memory; also how far back the log is read at the start."""
     ring_count: int = 20_000

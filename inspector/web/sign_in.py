@@ -18,11 +18,11 @@ from inspector.access.exposure import is_loopback
 from inspector.access.principal import Principal
 from inspector.access.sessions import Session
 from inspector.access.sign_in import SignInError, SignInUnavailableError
-from inspector.gateway.callers import host_of
 from inspector.web.access import PageAccess
 from inspector.web.cookies import SESSION, cookie_of
 from inspector.web.errors import http_error
 from inspector.web.failures import PageFailures
+from inspector.web.patience import client_host
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN = "x-form-token"  # noqa: S105 - the header's name
@@ -33,24 +33,29 @@ FORMS = frozenset({"/sign-in", "/sign-out"})
 class SignIn:
     """Wraps the pages of one server."""
 
-    def __init__(self, app: ASGIApp, *, access: PageAccess, audit: Audit) -> None:
-        self._app, self._access = app, access
+    def __init__(self, app: ASGIApp, *, access: PageAccess, audit: Audit, is_https: bool = False) -> None:
+        """`is_https`: browsers see the page over TLS, whoever ends it."""
+        self._app, self._access, self._is_https = app, access, is_https
         self._failures = PageFailures(access.settings.rates, audit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._is_https:
+            scope["scheme"] = "https"
         request = Request(scope)
-        request.state.client_host = host = _client_host(request)
+        request.state.client_host = host = client_host(request.client)
         request.state.failures = self._failures
         request.state.form_token = self._access.form_token
         try:
             self._check_host(request)
+            _check_site(request)
             self._check_rate(f"address {host}")
             session = await self._identify(request)
             if request.method not in SAFE:
                 _check_origin(request, session)
+                self._check_acts(request)
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
             return
@@ -73,6 +78,10 @@ class SignIn:
         wait_s = self._access.requests.take(who)
         if wait_s > 0:
             raise HTTPException(429, "too many requests from here", {"retry-after": str(int(wait_s) + 1)})
+
+    def _check_acts(self, request: Request) -> None:
+        who = getattr(request.state, "user", None)
+        check_acts(self._access, request.state.client_host if who is None else f"user {who}")
 
     async def _identify(self, request: Request) -> Session | None:
         """Sets the principal, or why there is none; returns the session that the request belongs to."""
@@ -149,8 +158,19 @@ def _bearer(request: Request) -> str | None:
     return value.strip() if kind.lower() == "bearer" else None
 
 
-def _client_host(request: Request) -> str:
-    return "unknown" if request.client is None else host_of(f"ip:[{request.client.host}]:0")
+def check_acts(access: PageAccess, who: str) -> None:
+    """Raises HTTPException where somebody changes more than a person can."""
+    wait_s = access.acts.take(who)
+    if wait_s > 0:
+        raise HTTPException(429, "too many changes in a short time", {"retry-after": str(int(wait_s) + 1)})
+
+
+def _check_site(request: Request) -> None:
+    """Another site may lead a person here, and load nothing from here: its requests count towards no limit. Raises
+    HTTPException."""
+    fetch = [request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest")]
+    if fetch[0] == "cross-site" and fetch[1:] != ["navigate", "document"]:
+        raise HTTPException(403, "the request comes from another site: open the page")
 
 
 def _check_origin(request: Request, session: Session | None) -> None:

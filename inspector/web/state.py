@@ -1,7 +1,8 @@
-"""What the pages share: one `Floor`, at `request.app.state.floor`."""
+"""The shared parts of the pages: one `Floor`, at `request.app.state.floor`."""
 
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
 from inspector.access.audit.protocol import Audit, NoAudit
@@ -48,6 +49,8 @@ class Floor:
     """None where no recordings are kept: people would have nothing to look at."""
     alerts: AlertDesk | None = None
     """None where no alerts are raised."""
+    registry: CollectorRegistry | None = None
+    """What `/metrics` shows."""
     access: PageAccess = field(default_factory=open_access)
     """Who may do what."""
     audit: Audit = field(default_factory=NoAudit)

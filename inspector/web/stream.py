@@ -1,4 +1,4 @@
-"""Sends events to one browser: what it missed, then news as it comes, and a sign of life in between."""
+"""Sends events to one browser: missed events, then news as it comes, and a heartbeat in between."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,19 +21,21 @@ class TooSlowError(Exception):
 
 
 class EventStream(Response):
-    """One open stream. It ends when the browser leaves, is too slow, or the hub stops; the browser then comes back
-    with the id of the last event that it got."""
+    """One open stream; `client` is its host and person. It ends when the browser leaves, is too slow, or the hub stops;
+    the browser then comes back with the id of the last event that it got."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, places: StreamPlaces, host: str, after: str, settings: WebSettings) -> None:
+    def __init__(
+        self, hub: Hub, places: StreamPlaces, client: tuple[str, str], after: str, settings: WebSettings
+    ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._hub, self._places, self._host, self._after, self._settings = hub, places, host, after, settings
+        self._hub, self._places, self._client, self._after, self._settings = hub, places, client, after, settings
         self._sent_s = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._places.occupy(self._host):
+        with self._places.occupy(*self._client):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             left = asyncio.ensure_future(_left(receive))
             sending = asyncio.ensure_future(self._send_all(send))
@@ -66,7 +68,7 @@ class EventStream(Response):
             await self._put_or_rest(send, [*(entry.value for entry in entries), *states])
 
     async def _wait_caught_up(self, send: Send, changes: int) -> int:
-        """Until the hub has read what the log held at its start: before that it cannot tell what the browser missed."""
+        """Until the hub has caught up with the log: before that it cannot tell which events the browser missed."""
         while not self._hub.is_caught_up:
             self._hub.ring.check_open()
             changes, states = self._hub.states_since(changes)

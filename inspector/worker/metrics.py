@@ -157,8 +157,8 @@ class WorkerMetrics:
 
     def dead_lettered(self, rejected: Sequence[tuple[Shard, Rejected]]) -> None:
         """After a commit that published these dead letters."""
-        for shard, found in rejected:
-            reason = enum_word(DeadLetterReason, found.reason).lower()
+        for shard, rejection in rejected:
+            reason = enum_word(DeadLetterReason, rejection.reason).lower()
             self.dead_letters.labels(shard.line, reason).inc()
 
     def _verdict(self, verdict: Verdict) -> None:

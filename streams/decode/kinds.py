@@ -1,4 +1,4 @@
-"""The kinds of sensors: their numbers on the wire, and what the kind says about a recording.
+"""The kinds of sensors: their numbers on the wire, and properties of their recordings.
 
 A new kind is a value of `SignalKind` (protos), a word of `SensorKind` and a row here; all else asks this table.
 """
@@ -13,7 +13,7 @@ from streams.observation import SensorKind
 
 @dataclass(frozen=True, slots=True)
 class SensorTraits:
-    """What a kind says about its recordings."""
+    """Properties of the recordings of a kind."""
 
     number: SignalKind
     is_sound: bool = False

@@ -19,21 +19,21 @@ class EmbeddedReader:
 
     def read(self, at: TopicPartition, offsets: Iterable[int], *, max_bytes: int, timeout_s: float) -> ReadBack:
         """Raises LogError."""
-        deadline, wanted = Deadline.after(timeout_s), sorted(set(offsets))
+        deadline, ordered = Deadline.after(timeout_s), sorted(set(offsets))
         records: dict[int, Record] = {}
         missing: set[int] = set()
         left_bytes = max_bytes
-        for start in range(0, len(wanted), _SLICE):
+        for start in range(0, len(ordered), _SLICE):
             if deadline.is_over:
                 raise LogUnavailableError(
-                    f"{self._store.path}: {len(records)} of {len(wanted)} records were read within {timeout_s:g} s: "
+                    f"{self._store.path}: {len(records)} of {len(ordered)} records were read within {timeout_s:g} s: "
                     "the disk is slow, try again"
                 )
-            offsets_here = wanted[start : start + _SLICE]
-            found, gone, left_bytes = self._slice(at, offsets_here, left_bytes)
-            records |= found
+            offsets_here = ordered[start : start + _SLICE]
+            part, gone, left_bytes = self._slice(at, offsets_here, left_bytes)
+            records |= part
             missing |= gone
-        too_large = set(wanted) - records.keys() - missing
+        too_large = set(ordered) - records.keys() - missing
         return ReadBack(records, missing, too_large)
 
     def _slice(

@@ -77,9 +77,15 @@ class EmbeddedTail:
         return starts
 
     def _resume_past_gaps(self, point: ResumePoint, topics: Sequence[Topic]) -> dict[TopicPartition, int]:
-        """Ignores topics of the token that this log does not have."""
+        """Topics of the token that this log does not have count as recreated: they may come again."""
         is_replaced = self._is_of_another_log(point)
         starts = {}
+        known = {topic.partition for topic in topics}
+        self._gaps += [
+            Gap(at, first, 0, time.time_ns(), is_recreated=True)
+            for at, first in point.positions.items()
+            if at not in known
+        ]
         for topic in topics:
             first = point.positions.get(topic.partition, 0)
             starts[topic.partition] = topic.floor if is_replaced else max(first, topic.floor)

@@ -36,11 +36,11 @@ class KafkaReader:
 
     def read(self, at: TopicPartition, offsets: Iterable[int], *, max_bytes: int, timeout_s: float) -> ReadBack:
         """Raises LogError."""
-        deadline, wanted = Deadline.after(timeout_s), sorted(set(offsets))
+        deadline, ordered = Deadline.after(timeout_s), sorted(set(offsets))
         partition = KafkaPartition(*at)
         while True:
             try:
-                return self._read(partition, wanted, max_bytes, deadline)
+                return self._read(partition, ordered, max_bytes, deadline)
             except kafka_errors.OffsetOutOfRangeError:  # retention was faster, or the topic was created again
                 self._limits.pop(partition, None)
                 if deadline.is_over:
@@ -50,9 +50,9 @@ class KafkaReader:
             except (kafka_errors.KafkaError, TimeoutError) as exc:
                 raise self._late(at, timeout_s, f" ({type(exc).__name__}: {exc})") from exc
 
-    def _read(self, at: KafkaPartition, wanted: Sequence[int], max_bytes: int, deadline: Deadline) -> ReadBack:
+    def _read(self, at: KafkaPartition, ordered: Sequence[int], max_bytes: int, deadline: Deadline) -> ReadBack:
         """Raises TimeoutError and errors of kafka-python."""
-        kept = self._kept(at, wanted, deadline)
+        kept = self._kept(at, ordered, deadline)
         records: dict[int, Record] = {}
         num_bytes, left = 0, set(kept)
         self._turn_to(at, kept)
@@ -60,23 +60,23 @@ class KafkaReader:
             for record in self._from(at, offsets, deadline):
                 num_bytes += len(record.value)
                 if num_bytes > max_bytes:
-                    return ReadBack(records, set(wanted) - set(kept), left)
+                    return ReadBack(records, set(ordered) - set(kept), left)
                 records[record.offset] = record
                 left.discard(record.offset)
             left -= set(offsets)
-        return ReadBack(records, set(wanted) - records.keys())
+        return ReadBack(records, set(ordered) - records.keys())
 
-    def _kept(self, at: KafkaPartition, wanted: Sequence[int], deadline: Deadline) -> list[int]:
+    def _kept(self, at: KafkaPartition, offsets: Sequence[int], deadline: Deadline) -> list[int]:
         """The offsets between the partition's beginning and its end, as far as is known."""
         first, end = self._limits.get(at, (0, 0))
-        if wanted and not first <= wanted[0] <= wanted[-1] < end:
+        if offsets and not first <= offsets[0] <= offsets[-1] < end:
             if at.partition not in (self._consumer.partitions_for_topic(at.topic) or ()):
                 return []
             timeout_ms = max(1, round(deadline.remaining_s * 1000))
             first = self._consumer.beginning_offsets([at], timeout_ms=timeout_ms)[at]
             end = self._consumer.end_offsets([at], timeout_ms=timeout_ms)[at]
             self._limits[at] = first, end
-        return [offset for offset in wanted if first <= offset < end]
+        return [offset for offset in offsets if first <= offset < end]
 
     def _turn_to(self, at: KafkaPartition, offsets: Sequence[int]) -> None:
         """Reads this partition only. The others stay assigned and paused: kafka-python forgets where a topic is that is
@@ -91,14 +91,14 @@ class KafkaReader:
 
     def _from(self, at: KafkaPartition, offsets: Sequence[int], deadline: Deadline) -> Iterator[Record]:
         """The records at these offsets, as far as they exist."""
-        wanted = set(offsets)
+        expected = set(offsets)
         self._consumer.seek(at, offsets[0])
         while self._consumer.position(at) <= offsets[-1]:
             if deadline.is_over:
                 raise TimeoutError(f"no records from offset {self._consumer.position(at)} on")
             for messages in self._consumer.poll(timeout_ms=_POLL_MS).values():
                 for message in messages:
-                    if message.offset in wanted:
+                    if message.offset in expected:
                         yield record_of(message)
 
     def _late(self, at: TopicPartition, timeout_s: float, cause: str = "") -> LogUnavailableError:

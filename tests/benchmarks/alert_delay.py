@@ -111,13 +111,13 @@ def best_rule(before: float, after: float, size: Size, draws: np.random.Generato
     """The fixed rule with the shortest delay among those that raise at most one false alarm per shift: bad pieces,
     window, mean delay in pieces."""
     usual = defect_positions(before / 100, SHIFT * size.num_shifts, draws)
-    found = []
+    rules = []
     for window in WINDOWS:
         num_bad = 2
         while rule_alarms(num_bad, window, usual) > size.num_shifts:
             num_bad += 1
-        found.append((num_bad, window, rule_delay(num_bad, window, after / 100, size, draws)))
-    return min(found, key=lambda rule: rule[2])
+        rules.append((num_bad, window, rule_delay(num_bad, window, after / 100, size, draws)))
+    return min(rules, key=lambda rule: rule[2])
 
 
 def rule_delay(num_bad: int, window: int, share: float, size: Size, draws: np.random.Generator) -> float:

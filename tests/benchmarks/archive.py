@@ -152,11 +152,11 @@ def look_up(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
     for name, make in filters(draw, rows).items():
         first_ms, next_ms = list[float](), list[float]()
         for _ in range(repeats):
-            wanted = make()
-            page, took_ms = timed_page(archive, wanted, None)
+            piece_filter = make()
+            page, took_ms = timed_page(archive, piece_filter, None)
             first_ms.append(took_ms)
             if page:
-                next_ms.append(timed_page(archive, wanted, page[-1].key)[1])
+                next_ms.append(timed_page(archive, piece_filter, page[-1].key)[1])
         row: dict[str, object] = {"look-up": name, "p50_ms": round(percentile(first_ms, 0.5), 2)}
         row |= {"p95_ms": round(percentile(first_ms, 0.95), 2), "max_ms": round(max(first_ms), 2)}
         yield row | {"next_p95_ms": round(percentile(next_ms, 0.95), 2) if next_ms else None}
@@ -181,9 +181,9 @@ def reports(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
         yield {"report": name, "p50_ms": round(percentile(took_ms, 0.5)), "max_ms": round(max(took_ms))}
 
 
-def timed_page(archive: Archive, wanted: PieceFilter, before: int | None) -> tuple[list[PieceRow], float]:
+def timed_page(archive: Archive, piece_filter: PieceFilter, before: int | None) -> tuple[list[PieceRow], float]:
     begin_s = time.perf_counter()
-    page = archive.find(wanted, before)
+    page = archive.find(piece_filter, before)
     return page, (time.perf_counter() - begin_s) * 1000
 
 

@@ -26,14 +26,14 @@ ROUNDS = 2000
 
 def stream(rate_hz: float, chunk_s: float, length_s: float) -> SensorStream:
     """Chunks of ten sensors that take turns."""
-    made, num = SensorStream(SensorSpec("mic", "audio", rate_hz), 0.02), round(rate_hz * chunk_s)
+    clip_source, num = SensorStream(SensorSpec("mic", "audio", rate_hz), 0.02), round(rate_hz * chunk_s)
     for number in range(round((length_s + 4 * chunk_s) / chunk_s)):
         first = number * num
         start_ns = T0 + round(first / rate_hz * 1e9)
         origin = Origin("signals", 0, FIRST_OFFSET + 10 * number, start_ns)
         samples = np.random.default_rng(number).normal(size=(num, 1)).astype(np.float32)
-        made.place(Chunk(origin, "l", "s", "mic", "audio", "0f8c1c1e-run", first, start_ns, rate_hz, samples))
-    return made
+        clip_source.place(Chunk(origin, "l", "s", "mic", "audio", "0f8c1c1e-run", first, start_ns, rate_hz, samples))
+    return clip_source
 
 
 def piece(cut: Cut, num_cameras: int, num_frames: int, num_sensors: int, *, is_named: bool) -> Observation:

@@ -38,14 +38,14 @@ _WATCH = """() => {
 }"""
 
 
-def fill(made: Floor, count: int, side_px: int) -> None:
+def fill(desk: Floor, count: int, side_px: int) -> None:
     """Pieces with a picture of this side and a quarter of a second of sound."""
     names = [f"p{number}" for number in range(count)]
-    made.add(names, recordings=False)
+    desk.add(names, recordings=False)
     for number, name in enumerate(names):
-        made.keep(name, "top", "image", "png", _picture(number, side_px))
-        made.keep(name, "mic", "audio", "npy", sound(name))
-    made.queue()
+        desk.keep(name, "top", "image", "png", _picture(number, side_px))
+        desk.keep(name, "mic", "audio", "npy", sound(name))
+    desk.queue()
 
 
 def _picture(number: int, side_px: int) -> bytes:
@@ -84,10 +84,10 @@ def main() -> None:
     settings = ReviewSettings(second_share=0.0, known_share=0.0)
     with (
         tempfile.TemporaryDirectory(prefix="inspector-review-") as folder,
-        floor(f"sqlite:///{folder}/archive.sqlite", settings) as made,
+        floor(f"sqlite:///{folder}/archive.sqlite", settings) as filled,
     ):
-        fill(made, options.pieces + options.paced + 10, options.side)
-        with desk_pages(Path(folder), made) as pages, served(pages) as running, running_chromium() as browser:
+        fill(filled, options.pieces + options.paced + 10, options.side)
+        with desk_pages(Path(folder), filled) as pages, served(pages) as running, running_chromium() as browser:
             page = browser.new_page(viewport={"width": 1920, "height": 1080})
             page.goto(f"{running.address}/review")
             page.wait_for_selector('#answers[data-ready="3"]')
@@ -95,7 +95,7 @@ def main() -> None:
             show("1,200 an hour", *work(page, options.paced, PACE_S))
             show("as fast as they come", *work(page, options.pieces, 0.0))
             page.wait_for_selector('#answers[data-sending="0"]', timeout=60_000)
-            print(f"{len(made.answers())} answers are stored")
+            print(f"{len(filled.answers())} answers are stored")
 
 
 if __name__ == "__main__":

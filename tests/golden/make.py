@@ -1,6 +1,6 @@
 """Writes the golden records: `python -m tests.golden.make` adds those that are missing and never changes one.
 
-Each is a serialised message and, beside it, what it must decode to as JSON.
+Each is a serialised message with its expected JSON next to it.
 """
 
 from pathlib import Path
@@ -138,7 +138,7 @@ def _image_evidence() -> list[verdicts.ImageEvidence]:
 
 
 def main() -> None:
-    """Writes what is missing."""
+    """Writes missing files."""
     for name, message in messages().items():
         path = FOLDER / f"{name}.bin"
         if not path.exists():

@@ -16,5 +16,5 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def log(path: Path) -> Iterator[EmbeddedLog]:
-    with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as made:
-        yield made
+    with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as log:
+        yield log

@@ -128,8 +128,8 @@ def _review(line: RunningLine, folder: Path, num_pieces: int) -> int:
             assert held is not None
             _post(line, "answer", {"token": held.token, **_truth(archive.row(held.verdict_key).piece_id)})
             answered += 1
-        while (told := _num_told(archive)) < answered:
-            _wait(deadline_s, f"{told} of {answered} findings came to the archive")
+        while (num_stored := _num_told(archive)) < answered:
+            _wait(deadline_s, f"{num_stored} of {answered} findings came to the archive")
     return answered
 
 
@@ -157,8 +157,8 @@ def _post(line: RunningLine, what: str, body: dict[str, object]) -> dict[str, li
     while True:
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                found: dict[str, list[dict[str, str]]] = json.load(answer)
-                return found
+                reply: dict[str, list[dict[str, str]]] = json.load(answer)
+                return reply
         except urllib.error.HTTPError as error:
             if error.code != 429:
                 raise
@@ -167,9 +167,9 @@ def _post(line: RunningLine, what: str, body: dict[str, object]) -> dict[str, li
 
 def _shadow_at_work(config: Path) -> str:
     deadline_s = time.monotonic() + WAIT_S
-    while "decided the same" not in (said := _run("deployments", "--config", config)):
-        _wait(deadline_s, said)
-    return said
+    while "decided the same" not in (report := _run("deployments", "--config", config)):
+        _wait(deadline_s, report)
+    return report
 
 
 def main() -> None:

@@ -130,8 +130,8 @@ def test_a_floor_that_is_killed_again_and_again_raises_and_delivers_each_alert_o
                 eventually(lambda: {each["key"] for each in receiver.bodies} >= keys, 120.0)
                 eventually(lambda: {b["key"] for b in receiver.bodies if b["event"] == "resolved"} >= ended, 120.0)
         with closing(Database(database_url(url, password, tmp_path))) as database:
-            found = all_alerts(AlertDesk(database, AlertSettings()))
-    assert [(alert.key, alert.detail, alert.state) for alert in found] == [
+            alerts = all_alerts(AlertDesk(database, AlertSettings()))
+    assert [(alert.key, alert.detail, alert.state) for alert in alerts] == [
         (alert.key, alert.detail, alert.state) for alert in expected
     ]
     assert len(expected) >= 4

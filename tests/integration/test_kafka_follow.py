@@ -31,9 +31,9 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as made:
-        upgrade(made)
-        yield made
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
+        upgrade(opened)
+        yield opened
 
 
 def publish(line: KafkaLine, numbers: range, partition: int = 0) -> None:

@@ -50,7 +50,7 @@ def check_all(line: KeptLine, observations: dict[InspectionId, Observation]) -> 
         assert_equal(again.observation, observations[InspectionId(row.line, row.station, row.piece_id)])
     line.retention().sweep()
     needed = {kept.sha256 for row in rows for kept in line.archive.recordings(row.key)}
-    stored = {found.digest for number in range(256) for found in line.store.listed(f"{number:02x}")}
+    stored = {file.digest for number in range(256) for file in line.store.listed(f"{number:02x}")}
     assert stored == needed
 
 

@@ -51,7 +51,7 @@ def test_a_content_is_kept_once_read_back_and_removed(store: RemoteStore) -> Non
     assert store.get(store.put(b""), 10) == b""
     with pytest.raises(ObjectDamagedError, match="200000 bytes, expected up to 199999"):
         store.get(digest, 199_999)
-    assert [found.digest for found in store.listed(digest[:2])] == [digest]
+    assert [file.digest for file in store.listed(digest[:2])] == [digest]
     assert not store.remove(digest, 3600)
     assert store.remove(digest, 0)
     assert store.remove(digest, 0)
@@ -124,7 +124,7 @@ def test_what_is_too_old_goes(line: KeptLine) -> None:
     assert line.retention().apply() == NUM
     assert line.retention().sweep() == 0
     prefixes = [f"{number:02x}" for number in range(256)]
-    assert [found for prefix in prefixes for found in line.store.listed(prefix)] == []
+    assert [file for prefix in prefixes for file in line.store.listed(prefix)] == []
 
 
 def test_a_store_that_hangs_is_waited_for_in_bounded_time_and_used_again_later(s3: S3, line: KeptLine) -> None:

@@ -89,7 +89,7 @@ def _apt(root: list[str], command: str) -> int:
 
 @contextlib.contextmanager
 def _services_stay_off(root: list[str]) -> Iterator[None]:
-    """Keeps Debian from starting what it installs: tests start servers of their own, on free ports of loopback."""
+    """Keeps Debian from starting the servers that it installs: tests start their servers on free ports of loopback."""
     if POLICY.exists():
         yield
         return

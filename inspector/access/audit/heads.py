@@ -1,6 +1,6 @@
 """Copies the audit log's newest head to a place of its own, where a cut-off log shows.
 
-Whoever may write in the audit folder and read its key can write another log. They cannot change heads that lie
+Anybody who may write in the audit folder and read its key can write another log. They cannot change heads that lie
 elsewhere: each is written once, under a name of its own, and never replaced.
 """
 
@@ -43,7 +43,7 @@ def send_head(head: Head, place: str) -> bool:
 
 
 def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
-    """Stores refuse what lies there already each with an error of its own; S3 with a general one."""
+    """Each store has its own error for an existing object; S3 has a general one."""
     try:
         files.pipe_file(path, data, mode="create")
     except OSError:
@@ -54,7 +54,7 @@ def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
 
 
 def heads_at(place: str) -> Iterator[Head]:
-    """All heads there, oldest first; what is no head is given as one that nobody has signed. Raises HeadsError."""
+    """All heads there, oldest first; an unreadable head is given as one without a signature. Raises HeadsError."""
     files, folder = _opened(place)
     files.invalidate_cache()
     try:

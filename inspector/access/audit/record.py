@@ -36,7 +36,7 @@ class Record:
     """How the name was proven; see `Principal.origin`."""
     action: str
     target: str
-    """What was acted on: an inspection, an alert, a line and recipe, a token."""
+    """The target of the act: an inspection, an alert, a line and recipe, a token."""
     detail: Detail
     previous: str
     """Hash of the record before; zeros for the first."""
@@ -65,7 +65,7 @@ NO_HEAD = Head(0, FIRST_PREVIOUS, "")
 
 
 class RecordError(Exception):
-    """The line is no record as this module writes it; the message says what is wrong."""
+    """The line is no record as this module writes it; the message names the fault."""
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
@@ -73,7 +73,7 @@ def canonical(value: Mapping[str, object]) -> bytes:
 
 
 def head_bytes(number: int, digest: str) -> bytes:
-    """What is signed."""
+    """The bytes that are signed."""
     return canonical({"hash": digest, "number": number})
 
 

@@ -13,7 +13,7 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found."""
+    """The outcome of a verification."""
 
     num_records: int
     num_heads: int
@@ -94,7 +94,7 @@ def _heads(file: Path, outside: Iterable[Head]) -> Iterator[tuple[Head, str]]:
 
 
 def _first(count: int, problems: Iterator[str]) -> Iterator[str]:
-    """All are read, for what they leave behind; the first ones are given."""
+    """Reads all faults and keeps the first ones."""
     for number, problem in enumerate(problems):
         if number < count:
             yield problem

@@ -25,6 +25,8 @@ def cut_again(signal: pb.SignalInput, items: Mapping[int, Item], max_samples: in
     """
     if not signal.spans:
         raise InputError(Why.NOT_NAMED, "the clip is of too many records to name")
+    if any(not span.offset_steps for span in signal.spans):
+        raise InputError(Why.NOT_NAMED, "the verdict names samples without their records")
     first = items[offsets_of(signal.spans[0].offset_steps)[0]]
     channels = first.samples.shape[1]
     if signal.num_samples * channels > max_samples:

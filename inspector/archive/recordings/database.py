@@ -96,7 +96,7 @@ class RecordingRows:
         Raises Conflict where another process was faster; nothing is stored then.
         """
         now_ns = time.time_ns()
-        with self._database.write() as connection:
+        with self._database.write(grows=True) as connection:
             self._move(connection, before, done, now_ns)
             for piece in pieces:
                 if self._is_there(connection, piece.candidate.key):  # retention may have removed the verdict meanwhile

@@ -20,6 +20,8 @@ from inspector.archive.recordings.objects import (
     name_of,
 )
 
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""Rights of what is made: recordings show people, and products before their sale."""
 _NEW = "new"
 """Folder of files that are being written."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -57,9 +59,20 @@ class FolderStore:
     def remove(self, digest: str, min_age_s: float) -> bool:
         path = self._folder / name_of(digest)
         with self._translated(), suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime < min_age_s:
+            if _age_s(path) < min_age_s:
                 return False
-            path.unlink()
+            return self._removed_aside(path, min_age_s)
+        return True
+
+    def _removed_aside(self, path: Path, min_age_s: float) -> bool:
+        """Moves the file away before its age counts: `put` may renew it until then, and writes it again afterwards."""
+        aside = self._folder / _NEW / uuid4().hex
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(aside)
+        if _age_s(aside) < min_age_s:
+            aside.replace(path)  # the same content, whoever has written it meanwhile
+            return False
+        aside.unlink()
         return True
 
     def listed(self, prefix: str) -> Iterator[StoredObject]:
@@ -89,15 +102,16 @@ class FolderStore:
 
     def _write(self, path: Path, content: bytes) -> None:
         new = self._folder / _NEW / uuid4().hex
-        new.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._folder, new.parent):
+            folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._check_room(len(content))
         try:
-            with new.open("wb") as file:
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             if not path.parent.exists():
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
                 _flush(self._folder)
             new.replace(path)
         except BaseException:
@@ -124,6 +138,10 @@ class FolderStore:
             raise ObjectStoreError(
                 f"{self.name} cannot be used ({exc.strerror or exc}): check the disk and the rights on the folder"
             ) from exc
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _flush(folder: Path) -> None:

@@ -4,6 +4,7 @@ Files come first, so that a crash leaves at most files that no piece needs, whic
 store or a log that is away only delay this: the line does not wait for it.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,9 @@ from inspector.archive.recordings.missing import MissingInput, Why
 from inspector.archive.recordings.objects import ObjectStore, digest_of
 from inspector.recipe.keep import Keep
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.log import LogError
+
+log = logging.getLogger("inspector.archive.recordings")
 
 MAX_VERDICTS = 500
 """Verdicts that one step looks at."""
@@ -99,8 +103,15 @@ class Keeper:
             return KeptPiece(candidate)
         except BodyError as error:
             return KeptPiece(candidate, (), (MissingInput("", 0, Why.UNREADABLE, str(error)),))
-        judged = self._inputs.read(verdict)
-        files, too_large = files_of(judged.observation)
+        try:
+            judged = self._inputs.read(verdict)
+            files, too_large = files_of(judged.observation)
+        except LogError:
+            raise
+        except Exception as error:  # a verdict may hold anything, and the pieces behind it do not depend on it
+            log.exception("The recordings of piece %s cannot be read, by an error of this program: they are not kept. "
+                          "Please report it.", candidate.inspection)  # fmt: skip
+            return KeptPiece(candidate, (), (MissingInput("", 0, Why.UNREADABLE, type(error).__name__),))
         writes += [self._writers.submit(self._store.put, file.content) for file in files]
         kept = [KeptFile.of(file, digest_of(file.content)) for file in files]
         return KeptPiece(candidate, kept, _with_kinds([*judged.missing, *too_large], verdict))

@@ -1,6 +1,7 @@
 """Keeps recordings until it must stop, through outages of log, database and store; removes those that are too old."""
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,10 +85,12 @@ class Keeping:
 
 
 class _Sweep:
-    """Searches the store for files that no piece needs, one folder at a time."""
+    """Searches the store for files that no piece needs, one folder at a time. Begins anywhere: a service that restarts
+    often would never come to the last ones."""
 
     def __init__(self, retention: Retention, prefixes: Sequence[str] = PREFIXES) -> None:
-        self._retention, self._prefixes, self._at = retention, prefixes, 0
+        self._retention, self._prefixes = retention, prefixes
+        self._at = secrets.randbelow(len(prefixes))
 
     def next(self) -> None:
         removed = self._retention.sweep(self._prefixes[self._at : self._at + 1])

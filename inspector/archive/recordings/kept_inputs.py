@@ -47,7 +47,7 @@ class KeptInputs:
                 kind = recording.kind
                 missing.append(MissingInput(recording.source, recording.sequence, error.why, error.detail, kind))
         known = {(recording.source, recording.sequence) for recording in recordings}
-        missing += [each for each in expected_recordings(verdict) if (each.source, each.sequence) not in known]
+        missing += [file for file in expected_recordings(verdict) if (file.source, file.sequence) not in known]
         return JudgedInputs(observation_of(verdict, images, sounds), tuple(missing))
 
     def _content(self, recording: KeptRecording) -> bytes:

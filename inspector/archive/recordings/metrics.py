@@ -34,8 +34,14 @@ class RecordingMetrics:
             ["reason"],
             registry=registry,
         )
-        self.held_bytes = Gauge(
+        self.kept_now_bytes = Gauge(
             "inspector_recordings_bytes", "Bytes that are kept now, by decision.", ["decision"], registry=registry
+        )
+        self.held_bytes = Gauge(
+            "inspector_recordings_held_bytes",
+            "Those of them that a review or a data set holds, beyond the limits of the recipes.",
+            ["decision"],
+            registry=registry,
         )
         self.lag_s = Gauge(
             "inspector_recordings_lag_seconds",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, case, delete, exists, func, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.recordings.metrics import RecordingMetrics, decision_name
@@ -21,6 +21,7 @@ GRACE_S = 900.0
 MAX_PIECES = 200
 """Pieces of one transaction."""
 _DAY_NS = 86_400 * 10**9
+_IS_HELD = exists().where(HOLDS.c.verdict_key == KEPT_PIECES.c.verdict_key)
 _IN_ORDER = (KEPT_PIECES.c.recipe, KEPT_PIECES.c.decision)
 
 
@@ -30,6 +31,9 @@ class _Group(NamedTuple):
     recipe: str
     decision: int
     num_bytes: int
+    """Of all its pieces."""
+    held_bytes: int
+    """Of those that a review or a data set holds: limits do not apply to them."""
 
 
 class Retention:
@@ -60,22 +64,26 @@ class Retention:
         return sum(self._sweep(prefix) for prefix in prefixes)
 
     def _groups(self) -> list[_Group]:
-        query = select(*_IN_ORDER, func.sum(KEPT_PIECES.c.bytes)).group_by(*_IN_ORDER)
+        held = case((_IS_HELD, KEPT_PIECES.c.bytes), else_=0)
+        query = select(*_IN_ORDER, func.sum(KEPT_PIECES.c.bytes), func.sum(held)).group_by(*_IN_ORDER)
         with self._database.read() as connection:
-            return [_Group(recipe, decision, int(size)) for recipe, decision, size in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [_Group(recipe, decision, int(size), int(held_size)) for recipe, decision, size, held_size in rows]
 
     def _show(self, groups: Sequence[_Group]) -> None:
-        sizes = dict.fromkeys(("pass", "fail", "review"), 0)
+        sizes = dict.fromkeys(("pass", "fail", "review"), (0, 0))
         for group in groups:
             name = decision_name(group.decision)
-            sizes[name] = sizes.get(name, 0) + group.num_bytes
-        for name, size in sizes.items():
-            self._metrics.held_bytes.labels(name).set(size)
+            size, held = sizes.get(name, (0, 0))
+            sizes[name] = size + group.num_bytes, held + group.held_bytes
+        for name, (size, held) in sizes.items():
+            self._metrics.kept_now_bytes.labels(name).set(size)
+            self._metrics.held_bytes.labels(name).set(held)
 
     def _apply_to(self, group: _Group) -> int:
         keep = self._keeps.get(group.recipe, Keep())
         oldest_ns = self._clock_ns() - round(keep.days(group.decision) * _DAY_NS)
-        removed, left_bytes = 0, group.num_bytes
+        removed, left_bytes = 0, group.num_bytes - group.held_bytes
         while True:
             pieces = self._oldest(group)
             old = [key for key, entry_ns, _ in pieces if entry_ns < oldest_ns]
@@ -95,10 +103,9 @@ class Retention:
     def _oldest(self, group: _Group) -> list[tuple[int, int, int]]:
         """Key, entry and bytes of the oldest pieces that nobody holds."""
         table = KEPT_PIECES.c
-        is_held = exists().where(HOLDS.c.verdict_key == table.verdict_key)
         query = (
             select(table.verdict_key, table.entry_ns, table.bytes)
-            .where(table.recipe == group.recipe, table.decision == group.decision, ~is_held)
+            .where(table.recipe == group.recipe, table.decision == group.decision, ~_IS_HELD)
             .order_by(table.verdict_key)
             .limit(MAX_PIECES)
         )

@@ -36,7 +36,7 @@ class ExportedImage:
 
 
 def write_coco(path: Path, images: Sequence[ExportedImage]) -> None:
-    """Boxes are what the model pointed at; people said that the piece is defective, and drew none of them."""
+    """Boxes are the model's evidence; people said that the piece is defective, and drew none of them."""
     names = sorted({name for image in images for name in image.piece.defects} | {UNNAMED})
     ids = {name: number for number, name in enumerate(names, 1)}
     content = {

@@ -13,7 +13,7 @@ _SURE = frozenset({Label.LABEL_OK, Label.LABEL_NOK})
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What all people who were sure agree on."""
+    """The label that all people who were sure agree on."""
 
     label: Literal["ok", "nok"]
     defects: tuple[str, ...]
@@ -25,8 +25,8 @@ class NoConsensus:
     """Why the piece has no label."""
 
     why: str
-    said: tuple[str, ...]
-    """Who said what, such as `ada: nok dent`."""
+    answers: tuple[str, ...]
+    """Each person's answer, such as `ada: nok dent`."""
 
 
 def consensus(findings: Iterable[KeptFeedback]) -> Consensus | NoConsensus | None:

@@ -24,6 +24,7 @@ from inspector.review.export.files import (
 )
 from inspector.review.export.grouping import SHARES, Member, Placed, place
 from inspector.review.export.label_studio import write_label_studio
+from inspector.review.export.release import HOLDER, hold_name
 from inspector.review.export.reviewed import SpokenAbout, spoken_about
 from inspector.review.queue import hold
 from inspector.verdicts.words import enum_word
@@ -52,13 +53,13 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was exported."""
+    """The content of an exported data set."""
 
     num_pieces: int
     num_by_split: Mapping[Split, Mapping[str, int]]
     """Pieces by split and label."""
     num_by_decision: Mapping[str, int]
-    """By what the line had decided."""
+    """Pieces by the line's decision."""
     num_known: int
     """Known pieces among those spoken about: they measure people and are left out, without a name."""
     num_left_out: int
@@ -78,17 +79,17 @@ class _Piece:
 def export_dataset(
     database: Database,
     store: RecordingStore,
-    wanted: PieceFilter,
+    piece_filter: PieceFilter,
     out: Path,
     *,
     seed: int = 0,
     proven_only: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
-    """Writes to an empty or new folder. Its pieces are held from retention under the folder's name. With `proven_only`
+    """Writes to an empty or new folder. Its pieces are held from retention until `release`. With `proven_only`
     findings under a name that nobody has proven do not count. Raises ExportError, StoreError, OSError."""
     _prepare(out)
-    spoken = spoken_about(database, wanted, proven_only=proven_only)
+    spoken = spoken_about(database, piece_filter, proven_only=proven_only)
     return _Export(database, store, out, seed, progress).run(spoken)
 
 
@@ -101,7 +102,7 @@ class _Export:
         self._left_out: list[LeftOut] = []
 
     def run(self, spoken: Sequence[SpokenAbout]) -> Summary:
-        pieces = self._with_recordings(_named(self._agreed([each for each in spoken if not each.is_known])))
+        pieces = self._with_recordings(_named(self._agreed([piece for piece in spoken if not piece.is_known])))
         if not pieces:
             raise ExportError(
                 f"no piece can be exported: {len(spoken)} pieces were spoken about, {len(self._left_out)} left out "
@@ -123,7 +124,7 @@ class _Export:
             if each.was_read_twice:
                 self._leave_out(each, "two parts were read under this id")
             elif isinstance(found, NoConsensus):
-                self._left_out.append(LeftOut(str(each.inspection), found.why, found.said))
+                self._left_out.append(LeftOut(str(each.inspection), found.why, found.answers))
             elif found is not None:
                 agreed.append((each, found))
             elif each.num_unproven and not each.findings:
@@ -160,7 +161,7 @@ class _Export:
         now_ns = time.time_ns()
         with self._database.write() as connection:
             for piece in pieces:
-                hold(connection, piece.spoken.key, self._out.resolve().name, now_ns, holder="dataset")
+                hold(connection, piece.spoken.key, hold_name(self._out), now_ns, holder=HOLDER)
 
     def _write_others(self, pieces: Sequence[_Piece], rows: Sequence[PieceRow]) -> None:
         images = {row.piece_id: self._images(piece, row) for piece, row in zip(pieces, rows, strict=True)}
@@ -193,8 +194,8 @@ def _named(agreed: Sequence[tuple[SpokenAbout, Consensus]]) -> list[tuple[str, S
     """The piece's id where only one inspection has it, else the whole inspection."""
     times = Counter(spoken.inspection.piece_id for spoken, _ in agreed)
     return [
-        (_name(spoken.inspection, is_alone=times[spoken.inspection.piece_id] == 1), spoken, found)
-        for spoken, found in agreed
+        (_name(spoken.inspection, is_alone=times[spoken.inspection.piece_id] == 1), spoken, label)
+        for spoken, label in agreed
     ]
 
 
@@ -241,7 +242,7 @@ def _num_by_label(rows: Sequence[PieceRow]) -> dict[str, int]:
 
 
 def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -> tuple[str, ...]:
-    """What whoever trains on it should know."""
+    """Limits of the data that training should heed."""
     notes = [f"{num_single} of {len(rows)} labels are the word of one person"]
     without_lot = sum("lot" not in row.groups for row in rows)
     if without_lot:
@@ -260,7 +261,7 @@ def _notes(rows: Sequence[PieceRow], decisions: Counter[str], num_single: int) -
 
 
 def _most(left_out: Sequence[LeftOut]) -> str:
-    counts = Counter(each.why for each in left_out).most_common(3)
+    counts = Counter(piece.why for piece in left_out).most_common(3)
     return "; ".join(f"{number}: {why}" for why, number in counts) or "none had a finding"
 
 

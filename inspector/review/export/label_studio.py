@@ -59,11 +59,11 @@ def _task(
     names = {path: name for name, path in source_names(row).items()}
     links = {name: LINK + quote(path) for name, path in _shown(row).items()}
     boxes = [_rectangle(image, box, names[image.path]) for image in images for box in image.boxes]
-    said = [_choice("label", [row.label]), *([_choice("classes", list(row.defects))] if row.defects else [])]
+    choices = [_choice("label", [row.label]), *([_choice("classes", list(row.defects))] if row.defects else [])]
     return {
         "id": number,
         "data": {**empty, **links, "piece_id": row.piece_id, "split": row.split},
-        "annotations": [{"result": said, "was_cancelled": False}],
+        "annotations": [{"result": choices, "was_cancelled": False}],
         "predictions": [{"model_version": model, "result": boxes}] if boxes else [],
     }
 

@@ -40,10 +40,10 @@ class SpokenAbout:
     """Findings that do not count, for nobody has proven the name under them."""
 
 
-def spoken_about(database: Database, wanted: PieceFilter, *, proven_only: bool = False) -> list[SpokenAbout]:
+def spoken_about(database: Database, piece_filter: PieceFilter, *, proven_only: bool = False) -> list[SpokenAbout]:
     """By entry time; with `proven_only` only findings under a proven name count. Raises StoreError."""
     with database.read() as connection:
-        findings = _findings(connection, wanted)
+        findings = _findings(connection, piece_filter)
         known, conflicts = _identities(connection, REVIEW_KNOWN), _identities(connection, ID_CONFLICTS)
         return [
             SpokenAbout(
@@ -55,26 +55,28 @@ def spoken_about(database: Database, wanted: PieceFilter, *, proven_only: bool =
         ]  # fmt: skip
 
 
-def _findings(connection: Connection, wanted: PieceFilter) -> Mapping[InspectionId, list[KeptFeedback]]:
+def _findings(connection: Connection, piece_filter: PieceFilter) -> Mapping[InspectionId, list[KeptFeedback]]:
     columns = [
         _F[name] for name in (*_IDENTITY, "label", "defects", "author", "note", "given_ns", "append_ns", "author_proof")
     ]
-    query = select(*columns).where(_in_filter(wanted)).distinct().order_by(_F.given_ns)
+    query = select(*columns).where(_in_filter(piece_filter)).distinct().order_by(_F.given_ns)
     query = query.join(VERDICTS, and_(*(_F[name] == _V[name] for name in _IDENTITY)))
-    found: dict[InspectionId, list[KeptFeedback]] = defaultdict(list)
+    by_piece: dict[InspectionId, list[KeptFeedback]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        found[_inspection(row)].append(_feedback(row))
-    return found
+        by_piece[_inspection(row)].append(_feedback(row))
+    return by_piece
 
 
-def _in_filter(wanted: PieceFilter) -> ColumnElement[bool]:
+def _in_filter(piece_filter: PieceFilter) -> ColumnElement[bool]:
     terms = [
-        _V[name] == getattr(wanted, name) for name in ("line", "station", "product", "lot") if getattr(wanted, name)
+        _V[name] == getattr(piece_filter, name)
+        for name in ("line", "station", "product", "lot")
+        if getattr(piece_filter, name)
     ]
-    if wanted.since_ns is not None:
-        terms.append(_V.entry_ns >= wanted.since_ns)
-    if wanted.until_ns is not None:
-        terms.append(_V.entry_ns < wanted.until_ns)
+    if piece_filter.since_ns is not None:
+        terms.append(_V.entry_ns >= piece_filter.since_ns)
+    if piece_filter.until_ns is not None:
+        terms.append(_V.entry_ns < piece_filter.until_ns)
     return and_(true(), *terms)
 
 

@@ -1,6 +1,5 @@
 """The Alerts page: open and resolved alerts, and one alert with its history, to acknowledge or silence."""
 
-import json
 from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +17,8 @@ from inspector.verdicts.follow import StoreError
 from inspector.web.actions import needs, principal_of
 from inspector.web.alert_words import DURATIONS, alert_row, event_row, mark_of
 from inspector.web.archive_away import away_page
+from inspector.web.json_body import json_object
+from inspector.web.numbers import number_of
 from inspector.web.piece_links import list_path, moment
 from inspector.web.state import floor_of
 from inspector.web.templating import render
@@ -87,14 +88,14 @@ def _pieces_path(alert: Alert) -> str:
 
 @needs(ACKNOWLEDGE)
 async def acknowledge(request: Request) -> Response:
-    form = _form(await request.body())
+    form = json_object(await request.body())
     note = _text(form, "note")
     return await _change(request, ACKNOWLEDGE, {"note": note}, lambda desk, key, by: desk.acknowledge(key, by, note))
 
 
 @needs(SILENCE)
 async def silence(request: Request) -> Response:
-    form = _form(await request.body())
+    form = json_object(await request.body())
     note, minutes = _text(form, "note"), _minutes(form)
     detail = {"note": note, "minutes": f"{minutes:g}"}
     return await _change(request, SILENCE, detail, lambda desk, key, by: desk.silence(key, 60.0 * minutes, by, note))
@@ -137,19 +138,10 @@ def _cursor(text: str) -> Cursor | None:
     if not text:
         return None
     raised, _, key = text.partition("-")
-    if not (raised.isascii() and raised.isdecimal() and len(raised) < 20 and len(key) == KEY_DIGITS):
+    raised_ns = number_of(raised)
+    if raised_ns is None or len(key) != KEY_DIGITS:
         raise HTTPException(400, "`before` is no place in the list: begin with the newest alert.")
-    return Cursor(int(raised), key)
-
-
-def _form(body: bytes) -> Mapping[str, object]:
-    try:
-        form = json.loads(body)
-    except ValueError as error:
-        raise HTTPException(400, "Expected JSON.") from error
-    if not isinstance(form, Mapping):
-        raise HTTPException(400, "Expected a JSON object.")
-    return form
+    return Cursor(raised_ns, key)
 
 
 def _text(form: Mapping[str, object], name: str) -> str:

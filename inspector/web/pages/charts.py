@@ -83,14 +83,14 @@ def _scores(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
 
 
 def _latency(_: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
-    num_pieces = sum(each.count for each in figures.pieces(chart.scope, chart.stretch))
+    num_pieces = sum(count.count for count in figures.pieces(chart.scope, chart.stretch))
     latencies = figures.latencies(chart.scope, chart.stretch, num_pieces)
     return [chart_data.latency_chart(chart, latencies, num_pieces)]
 
 
 def _sensors(archive: Archive, figures: ChartFigures, chart: ChartRange) -> list[Spec]:
     pieces = figures.pieces(chart.scope, chart.stretch)
-    stations = sorted({(each.line, each.station) for each in pieces})[:MAX_STATIONS]
+    stations = sorted({(count.line, count.station) for count in pieces})[:MAX_STATIONS]
     known = {station: _sensors_of(archive, station, chart) for station in stations}
     return chart_data.sensor_charts(chart, figures.sensors(chart.scope, chart.stretch), pieces, known)
 
@@ -126,9 +126,9 @@ def _newest(figures: ChartFigures, chart: ChartRange) -> float | None:
 
 def _choices(stations: Sequence[MadeWhere], fields: Mapping[str, str]) -> dict[str, list[str]]:
     columns = {
-        "line": [each.line for each in stations],
-        "station": [each.station for each in stations],
-        "product": [each.product for each in stations],
+        "line": [station.line for station in stations],
+        "station": [station.station for station in stations],
+        "product": [station.product for station in stations],
     }
     return {name: sorted({*values, fields[name]} - {""}) for name, values in columns.items()}
 

@@ -16,8 +16,8 @@ async def events(request: Request) -> Response:
     """Continues behind `Last-Event-ID`, which the browser sends by itself, or behind `?after=`."""
     floor = floor_of(request)
     after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    host = request.client.host if request.client else ""
-    return EventStream(floor.hub, floor.places, host, after[:MAX_ID], floor.settings)
+    client = request.state.client_host, getattr(request.state, "user", "")
+    return EventStream(floor.hub, floor.places, client, after[:MAX_ID], floor.settings)
 
 
 routes = [Route("/events", events)]

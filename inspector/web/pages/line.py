@@ -20,7 +20,7 @@ async def line(request: Request) -> Response:
 
 
 async def _snapshot(floor: Floor) -> Mapping[str, Value]:
-    """What the log brought in the last minutes; while that is nothing, the last pieces of the archive."""
+    """The verdicts of the last minutes from the log; without any, the last pieces of the archive."""
     snapshot = floor.hub.snapshot()
     if snapshot["stations"] or floor.archive is None:
         return snapshot

@@ -12,7 +12,7 @@ from inspector.web.state import floor_of
 from protos.inspection.v1.verdict_pb2 import Verdict
 
 KEEP = {"cache-control": "private, max-age=600, immutable"}
-_BASE = "/live/{topic}/{partition:int}/{offset:int}/{append_ns:int}"
+_BASE = "/live/{topic}/{partition:number}/{offset:number}/{append_ns:number}"
 
 
 def _verdict(request: Request) -> tuple[str, Verdict]:
@@ -73,13 +73,13 @@ async def heat_map(request: Request) -> Response:
 
 @needs("verdicts.watch")
 async def snapshot(request: Request) -> Response:
-    """What a page shows before the first event: after a gap, pages fetch it again."""
+    """The state of a page before the first event: after a gap, pages fetch it again."""
     return JSONResponse(floor_of(request).hub.snapshot())
 
 
 routes = [
-    Route(_BASE + "/picture/{source:int}/{frame:int}", picture),
-    Route(_BASE + "/sound/{source:int}", sound),
-    Route(_BASE + "/heat/{source:int}", heat_map),
+    Route(_BASE + "/picture/{source:number}/{frame:number}", picture),
+    Route(_BASE + "/sound/{source:number}", sound),
+    Route(_BASE + "/heat/{source:number}", heat_map),
     Route("/live", snapshot),
 ]

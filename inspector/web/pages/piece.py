@@ -94,5 +94,5 @@ def _context(request: Request, archive: Archive, row: PieceRow, verdict: Verdict
 
 routes = [
     Route("/pieces/one", by_names),
-    Route("/pieces/{line}/{station}/{piece_id:path}/{pass_number:int}", by_path),
+    Route("/pieces/{line}/{station}/{piece_id:path}/{pass_number:number}", by_path),
 ]

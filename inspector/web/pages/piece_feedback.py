@@ -1,8 +1,7 @@
 """Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
-import json
-from collections.abc import Mapping
 from math import ceil
+from typing import TypeGuard
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,6 +18,7 @@ from inspector.web import piece_report
 from inspector.web.actions import needs, principal_of
 from inspector.web.archive_away import archive_of, key_of
 from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, PieceFinding
+from inspector.web.json_body import json_object
 from inspector.web.state import Floor, floor_of
 from inspector.web.withheld import is_withheld
 from protos.inspection.v1.records_pb2 import Feedback, Label
@@ -92,26 +92,20 @@ def _answer(stored: Feedback) -> dict[str, object]:
 
 def read_finding(body: bytes) -> PieceFinding:
     """Raises HTTPException where the body is no finding."""
-    try:
-        form = json.loads(body)
-    except ValueError as error:
-        raise HTTPException(400, "The finding is no JSON.") from error
-    if not isinstance(form, Mapping):
-        raise HTTPException(400, "The finding is no JSON object.")
+    form = json_object(body)
     label, defects, note = form.get("label"), form.get("defects", []), form.get("note", "")
-    is_list = (
-        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
-    )
-    if not isinstance(label, str) or not isinstance(note, str) or not is_list:
+    if not isinstance(label, str) or not isinstance(note, str) or not _are_names(defects):
         raise HTTPException(400, "Expected label (ok or nok), defects (a list of names) and note.")
-    return PieceFinding(label, tuple(each.strip() for each in defects if each.strip()), note.strip())
+    return PieceFinding(label, tuple(defect.strip() for defect in defects if defect.strip()), note.strip())
 
 
-def _are_names(defects: object) -> bool:
-    return isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(each, str) for each in defects)
+def _are_names(defects: object) -> TypeGuard[list[str]]:
+    return (
+        isinstance(defects, list) and len(defects) <= MAX_DEFECTS and all(isinstance(defect, str) for defect in defects)
+    )
 
 
 routes = [
-    Route("/kept/{key:int}/feedback", given, methods=["GET"]),
-    Route("/kept/{key:int}/feedback", give, methods=["POST"]),
+    Route("/kept/{key:number}/feedback", given, methods=["GET"]),
+    Route("/kept/{key:number}/feedback", give, methods=["POST"]),
 ]

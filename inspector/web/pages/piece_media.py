@@ -23,7 +23,7 @@ from streams.log import LogError
 
 KEEP = {"cache-control": "private, max-age=600, immutable"}
 GONE = "This recording was not kept, and the log no longer has it."
-_BASE = "/kept/{key:int}"
+_BASE = "/kept/{key:number}"
 MEDIA_TYPES = {"png": "image/png", "flac": "audio/flac", "npy": "application/octet-stream"}
 _PNG = b"\x89PNG\r\n"
 
@@ -135,8 +135,8 @@ def attachment(name: str) -> dict[str, str]:
 
 routes = [
     Route(_BASE + "/verdict.json", whole_verdict),
-    Route(_BASE + "/picture/{source:int}/{frame:int}", picture),
-    Route(_BASE + "/sound/{source:int}", sound),
-    Route(_BASE + "/file/{source:int}/{sequence:int}", exact_file),
-    Route(_BASE + "/heat/{source:int}", heat_map),
+    Route(_BASE + "/picture/{source:number}/{frame:number}", picture),
+    Route(_BASE + "/sound/{source:number}", sound),
+    Route(_BASE + "/file/{source:number}/{sequence:number}", exact_file),
+    Route(_BASE + "/heat/{source:number}", heat_map),
 ]

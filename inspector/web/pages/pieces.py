@@ -12,9 +12,11 @@ from inspector.verdicts.follow import StoreError
 from inspector.web.actions import needs
 from inspector.web.archive_away import archive_of, away_page
 from inspector.web.card import decision_word
+from inspector.web.numbers import number_of
 from inspector.web.piece_links import list_path, piece_path
 from inspector.web.piece_query import DECISIONS, MAX_LETTERS, PieceQuery, read_query
 from inspector.web.piece_words import READ_TWICE, local_input, reason_word, score_words, time_words
+from inspector.web.score_window import DAYS, bounded
 from inspector.web.templating import render
 from streams.observation import InspectionId
 
@@ -28,7 +30,8 @@ def pieces(request: Request) -> Response:
     query = read_query(request.query_params)
     try:
         archive = archive_of(request)
-        rows = [] if query.problems else archive.find(query.piece_filter, query.before, PAGE + 1)
+        wanted = bounded(archive, query.piece_filter)
+        rows = [] if query.problems else archive.find(wanted, query.before, PAGE + 1)
         stations = archive.stations()
         shown = rows[:PAGE]
         doubtful = archive.read_twice([_inspection(row) for row in shown])
@@ -44,6 +47,7 @@ def pieces(request: Request) -> Response:
         "newest": max((row.key for row in shown), default=0),
         "older": query.path(shown[-1].key) if len(rows) > PAGE else None,
         "search": "",
+        "only_days": DAYS if wanted is not query.piece_filter and query.piece_filter.since_ns is None else None,
     }
     return render(request, "pieces.html", context, 400 if query.problems else 200)
 
@@ -52,14 +56,15 @@ def pieces(request: Request) -> Response:
 def new_pieces(request: Request) -> Response:
     """How many pieces of the filter's first page were stored after the row `after`."""
     query = read_query(request.query_params)
-    after = request.query_params.get("after", "")
-    if query.problems or not after.isascii() or not after.isdecimal():
+    after = number_of(request.query_params.get("after", ""))
+    if query.problems or after is None:
         return JSONResponse({"error": "the filter or `after` cannot be read"}, 400)
     try:
-        rows = archive_of(request).find(query.piece_filter, None, MAX_NEW + 1)
+        archive = archive_of(request)
+        rows = archive.find(bounded(archive, query.piece_filter), None, MAX_NEW + 1)
     except StoreError as error:
         return JSONResponse({"error": str(error)}, 503)
-    return JSONResponse({"count": sum(row.key > int(after) for row in rows), "at_most": MAX_NEW})
+    return JSONResponse({"count": sum(row.key > after for row in rows), "at_most": MAX_NEW})
 
 
 @needs("verdicts.find")
@@ -106,9 +111,9 @@ def _row(row: PieceRow, is_doubtful: bool) -> dict[str, object]:
 def _choices(stations: Sequence[MadeWhere], query: PieceQuery) -> dict[str, list[str]]:
     """The values that the form's lists offer: those of the archive, and those in the address."""
     columns = {
-        "line": [each.line for each in stations],
-        "station": [each.station for each in stations],
-        "product": [each.product for each in stations],
+        "line": [station.line for station in stations],
+        "station": [station.station for station in stations],
+        "product": [station.product for station in stations],
     }
     return {name: sorted({*values, query.fields[name]} - {""}) for name, values in columns.items()}
 
@@ -118,7 +123,7 @@ def _decision_choices(query: PieceQuery) -> list[dict[str, object]]:
     choices = []
     for word in DECISIONS:
         is_on = word in query.decisions
-        others = tuple(each for each in DECISIONS if (each in query.decisions) != (each == word))
+        others = tuple(other for other in DECISIONS if (other in query.decisions) != (other == word))
         choices.append({"word": word, "is_on": is_on, "href": query.path_with(others)})
     return choices
 

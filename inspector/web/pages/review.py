@@ -1,9 +1,8 @@
 """The Review page: a person looks at one piece after the other and says OK, NOK or don't know.
 
-Addresses of pictures and sounds hold the token of whoever holds the piece, and nothing of the piece.
+Addresses of pictures and sounds hold the token of the person who holds the piece, and nothing of the piece.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 
@@ -23,6 +22,7 @@ from inspector.review.people import reviewer_of
 from inspector.verdicts.follow import StoreError
 from inspector.verdicts.words import enum_word
 from inspector.web.actions import needs, principal_of
+from inspector.web.json_body import json_object
 from inspector.web.kept_recordings import BusyError
 from inspector.web.review_pieces import ReviewPieces, Shown, heat_map_of
 from inspector.web.state import floor_of
@@ -47,8 +47,8 @@ def hold(request: Request) -> Response:
 
 @needs(ANSWER)
 async def answer(request: Request) -> Response:
-    """Takes one answer and says what comes next; `problem` where the piece went to somebody else meanwhile."""
-    body = _body(await request.body())
+    """Takes one answer and returns the next pieces; `problem` where the piece went to somebody else meanwhile."""
+    body = json_object(await request.body())
     return await run_in_threadpool(_answered, lambda: _take(request, body))
 
 
@@ -172,23 +172,13 @@ def _shown(request: Request) -> tuple[Shown, str]:
     return shown, shown.verdict.modalities[index].name
 
 
-def _body(text: bytes) -> Mapping[str, object]:
-    try:
-        body = json.loads(text)
-    except ValueError as error:
-        raise HTTPException(400, "The answer is no JSON.") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "The answer is no JSON object.")
-    return body
-
-
-_SOURCE = "/review/pieces/{token}/{source:int}"
+_SOURCE = "/review/pieces/{token}/{source:number}"
 routes = [
     Route("/review", page),
     Route("/review/hold", hold, methods=["POST"]),
     Route("/review/answer", answer, methods=["POST"]),
     Route("/review/undo", undo, methods=["POST"]),
-    Route(f"{_SOURCE}/picture/{{frame:int}}", picture),
+    Route(f"{_SOURCE}/picture/{{frame:number}}", picture),
     Route(f"{_SOURCE}/heat", heat),
     Route(f"{_SOURCE}/sound", sound),
 ]

@@ -19,7 +19,7 @@ from inspector.web.access import BEGUN_S
 from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
 from inspector.web.failures import PageFailures
-from inspector.web.sign_in import check_form_token
+from inspector.web.sign_in import check_acts, check_form_token
 from inspector.web.state import Floor, floor_of
 from inspector.web.templating import render
 
@@ -134,6 +134,7 @@ def _code(request: Request) -> str:
 
 async def _open(request: Request, principal: Principal, then: str, is_valid: Callable[[], bool] = always) -> Response:
     floor = floor_of(request)
+    check_acts(floor.access, f"user {principal.name}")
     detail = {"from": request.state.client_host}
     await run_in_threadpool(floor.audit.append, principal, "sign-in", principal.name, detail)
     cookie, _ = floor.access.sessions.open(principal, is_valid)

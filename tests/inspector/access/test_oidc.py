@@ -27,12 +27,12 @@ class Setting:
 
 
 @pytest.fixture(scope="module")
-def made() -> Setting:
+def setting() -> Setting:
     return Setting()
 
 
-def test_a_token_of_the_provider_has_its_name_and_the_highest_role_of_its_groups(made: Setting) -> None:
-    principal = made.verifier.principal(made.provider.token(groups=["watchers", "lab", "choir"]))
+def test_a_token_of_the_provider_has_its_name_and_the_highest_role_of_its_groups(setting: Setting) -> None:
+    principal = setting.verifier.principal(setting.provider.token(groups=["watchers", "lab", "choir"]))
     assert (principal.name, principal.role, principal.origin) == ("lee", Role.QUALITY, "oidc")
 
 
@@ -60,29 +60,29 @@ WRONG: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("why", [why for why in WRONG if why != "another algorithm"])
-def test_a_token_that_is_not_right_in_all_is_refused(made: Setting, why: str) -> None:
+def test_a_token_that_is_not_right_in_all_is_refused(setting: Setting, why: str) -> None:
     with pytest.raises(SignInError):
-        made.verifier.principal(made.provider.token(**WRONG[why]))  # type: ignore[arg-type]
+        setting.verifier.principal(setting.provider.token(**WRONG[why]))  # type: ignore[arg-type]
 
 
-def test_a_token_signed_by_another_key_under_a_known_id_is_refused(made: Setting) -> None:
+def test_a_token_signed_by_another_key_under_a_known_id_is_refused(setting: Setting) -> None:
     with pytest.raises(SignInError, match="bad_signature"):
-        made.verifier.principal(made.provider.token(key=made.provider.other))
+        setting.verifier.principal(setting.provider.token(key=setting.provider.other))
 
 
-def test_a_token_without_signature_is_refused(made: Setting) -> None:
+def test_a_token_without_signature_is_refused(setting: Setting) -> None:
     header = _encoded(b'{"alg":"none"}')
-    payload = made.provider.token().split(".")[1]
+    payload = setting.provider.token().split(".")[1]
     for token in (f"{header}.{payload}.", f"{header}.{payload}.AAAA"):
         with pytest.raises(SignInError):
-            made.verifier.principal(token)
+            setting.verifier.principal(token)
 
 
-def test_a_token_signed_with_the_public_key_as_a_password_is_refused(made: Setting) -> None:
-    head, payload = _encoded(b'{"alg":"HS256","kid":"one"}'), made.provider.token().split(".")[1]
-    signature = hmac.digest(made.provider.key.as_pem(private=False), f"{head}.{payload}".encode(), "sha256")
+def test_a_token_signed_with_the_public_key_as_a_password_is_refused(setting: Setting) -> None:
+    head, payload = _encoded(b'{"alg":"HS256","kid":"one"}'), setting.provider.token().split(".")[1]
+    signature = hmac.digest(setting.provider.key.as_pem(private=False), f"{head}.{payload}".encode(), "sha256")
     with pytest.raises(SignInError):
-        made.verifier.principal(f"{head}.{payload}.{_encoded(signature)}")
+        setting.verifier.principal(f"{head}.{payload}.{_encoded(signature)}")
 
 
 def _encoded(data: bytes) -> str:
@@ -97,7 +97,7 @@ def test_a_symmetric_key_that_a_provider_publishes_is_not_used() -> None:
         setting.verifier.principal(setting.provider.token(key=oct_key, header={"alg": "HS256"}))
 
 
-def test_an_elliptic_key_works(made: Setting) -> None:
+def test_an_elliptic_key_works() -> None:
     setting = Setting()
     key = ECKey.generate_key("P-256", {"kid": "three"})
     setting.provider.publish(key)
@@ -108,9 +108,9 @@ def test_an_elliptic_key_works(made: Setting) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a.b.c", "..", "a" * 5000, "é.é.é", "\udcff.a.b", "e30.e30.e30", "bnVsbA.bnVsbA.AA"]
 )
-def test_what_is_no_token_is_refused(made: Setting, text: str) -> None:
+def test_what_is_no_token_is_refused(setting: Setting, text: str) -> None:
     with pytest.raises(SignInError):
-        made.verifier.principal(text)
+        setting.verifier.principal(text)
 
 
 def test_access_tokens_need_their_own_audience_where_one_is_configured() -> None:
@@ -166,12 +166,12 @@ def test_a_remembered_token_ends_with_its_expiry() -> None:
         verifier.principal(token)
 
 
-def test_remembered_tokens_are_bounded(made: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_tokens_are_bounded(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.access.oidc.MAX_REMEMBERED", 3)
     assert MAX_REMEMBERED >= 1000
-    verifier = OidcVerifier(OIDC, made.verifier.provider)
+    verifier = OidcVerifier(OIDC, setting.verifier.provider)
     for number in range(10):
-        verifier.principal(made.provider.token(jti=str(number)))
+        verifier.principal(setting.provider.token(jti=str(number)))
     assert len(verifier._checked) == 3
 
 

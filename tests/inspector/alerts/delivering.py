@@ -38,14 +38,15 @@ class Deliveries:
                     self._metrics, stop)
             for each in self.settings.targets
         ]  # fmt: skip
-        for courier in couriers:
-            courier.start()
+        threads = [threading.Thread(target=courier.run, daemon=True) for courier in couriers]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            for courier in couriers:
-                courier.join(20.0)
+            for thread in threads:
+                thread.join(20.0)
 
     def raised(self, number: int, condition: str = "cup/cracks") -> Alert:
         finding = Finding(Place(condition, "a", f"s{number}"), "act_now", "cracks", "3 of 10")

@@ -1,4 +1,4 @@
-"""What no verdict tells of: silences that end, a failing archive, refusing workers, alerts that cannot be stored."""
+"""Conditions that no verdict shows: ended silences, a failing archive, refusing workers, unstored alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ FINDING = Finding(Place("refused-engine", "a", "", "worker-1 cup"), "act_now", "
 
 @dataclass
 class Told:
-    """A probe that finds what it is told."""
+    """A probe that finds prepared faults."""
 
     condition: str = "refused-engine"
     findings: Sequence[Finding] | None = ()
@@ -118,6 +118,18 @@ def test_a_failing_archive_is_found_after_a_while(monkeypatch: pytest.MonkeyPatc
     (finding,) = probe.find()
     assert finding.place.condition == "archive"
     failing.set(0)
+    assert probe.find() == ()
+
+
+def test_an_archive_that_does_not_run_is_found_too() -> None:
+    registry, now_s = CollectorRegistry(), [0.0]
+    up = Gauge("inspector_floor_part_up", "as the floor's", ["part"], registry=registry).labels("archive")
+    probe = FailingArchive(registry, lambda: now_s[0])
+    up.set(0)
+    assert probe.find() == ()
+    now_s[0] = 10.0
+    assert [finding.place.condition for finding in probe.find()] == ["archive"]
+    up.set(1)
     assert probe.find() == ()
 
 

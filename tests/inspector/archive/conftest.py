@@ -20,9 +20,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as made:
-        upgrade(made)
-        yield made
+    with closing(Database(database_url)) as opened:
+        upgrade(opened)
+        yield opened
 
 
 @pytest.fixture

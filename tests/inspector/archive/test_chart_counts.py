@@ -43,22 +43,22 @@ SCOPES = [Scope(), Scope(station="press"), Scope(line="line-1", product="housing
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledArchive]:
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledArchive]:
     if request.param == "sqlite":
         database = Database(f"sqlite:///{tmp_path_factory.mktemp('archive') / 'archive.sqlite'}")
     else:
         server: Postgres = request.getfixturevalue("postgres")
         database = Database(server.create_database())
-    made = FilledArchive(database, Names(lines=("line-1", "line-2")))
-    made.fill(NUM_PIECES, start_ns=BEGIN_NS)
-    made.count()
-    yield made
+    filled = FilledArchive(database, Names(lines=("line-1", "line-2")))
+    filled.fill(NUM_PIECES, start_ns=BEGIN_NS)
+    filled.count()
+    yield filled
     database.close()
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_counts_are_those_of_the_verdicts(made: FilledArchive, scope: Scope) -> None:
-    figures = ChartFigures(made.database)
+def test_counts_are_those_of_the_verdicts(filled: FilledArchive, scope: Scope) -> None:
+    figures = ChartFigures(filled.database)
     assert is_counted(scope, COUNTED)
     assert not is_counted(scope, EXACT)
 
@@ -97,8 +97,8 @@ def scores(figures: ChartFigures, scope: Scope, stretch: Stretch) -> Counter:
     return Counter({each.bin: each.count for each in figures.scores(scope, stretch)})
 
 
-def test_latencies_of_the_counts_are_within_five_percent(made: FilledArchive) -> None:
-    figures = ChartFigures(made.database)
+def test_latencies_of_the_counts_are_within_five_percent(filled: FilledArchive) -> None:
+    figures = ChartFigures(filled.database)
     counted = figures.latencies(Scope(), COUNTED, NUM_PIECES)
     exact = sorted(each.milliseconds for each in figures.latencies(Scope(), EXACT, NUM_PIECES))
     spread = sorted(value for each in counted for value in [each.milliseconds] * each.count)
@@ -109,9 +109,9 @@ def test_latencies_of_the_counts_are_within_five_percent(made: FilledArchive) ->
 
 def test_counts_by_the_hour_stay_when_those_of_five_minutes_are_removed(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
-    made, counter, figures = FilledArchive(database), ChartCounter(database), ChartFigures(database)
-    made.fill(1000, start_ns=BEGIN_NS)
-    made.count()
+    filled, counter, figures = FilledArchive(database), ChartCounter(database), ChartFigures(database)
+    filled.fill(1000, start_ns=BEGIN_NS)
+    filled.count()
     counter.tidy(BEGIN_NS + (FINE_DAYS - 1) * 86_400 * NS)
     assert decisions(figures, Scope(), COUNTED).total() == 1000
 
@@ -131,18 +131,18 @@ def test_old_times_are_read_by_the_hour_or_from_the_verdicts() -> None:
     assert grain_of(EXACT, BEGIN_NS) is None
 
 
-def test_a_stretch_of_one_lot_is_counted_from_the_verdicts(made: FilledArchive) -> None:
+def test_a_stretch_of_one_lot_is_counted_from_the_verdicts(filled: FilledArchive) -> None:
     scope = Scope(lot="lot-3")
 
     assert not is_counted(scope, COUNTED)
-    assert sum(each.count for each in ChartFigures(made.database).decisions(scope, COUNTED)) == 500
+    assert sum(each.count for each in ChartFigures(filled.database).decisions(scope, COUNTED)) == 500
 
 
-def test_counting_again_changes_nothing(made: FilledArchive) -> None:
-    before = total(made.database)
+def test_counting_again_changes_nothing(filled: FilledArchive) -> None:
+    before = total(filled.database)
 
-    assert ChartCounter(made.database).count() == 0
-    assert total(made.database) == before
+    assert ChartCounter(filled.database).count() == 0
+    assert total(filled.database) == before
 
 
 def total(database: Database) -> int:
@@ -152,8 +152,8 @@ def total(database: Database) -> int:
 
 def test_two_counters_count_each_verdict_once(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
-    made = FilledArchive(database)
-    made.fill(3 * CHUNK, start_ns=BEGIN_NS)
+    filled = FilledArchive(database)
+    filled.fill(3 * CHUNK, start_ns=BEGIN_NS)
     threads = [Thread(target=_count_all, args=(database,)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -173,14 +173,14 @@ def _count_all(database: Database) -> None:
 
 def test_a_late_verdict_is_added_to_its_five_minutes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
-    made = FilledArchive(database)
-    made.fill(100, start_ns=BEGIN_NS)
-    made.count()
-    made.put(verdict_of(7, entry_ns=BEGIN_NS))
+    filled = FilledArchive(database)
+    filled.fill(100, start_ns=BEGIN_NS)
+    filled.count()
+    filled.put(verdict_of(7, entry_ns=BEGIN_NS))
     figures = ChartFigures(database)
 
     assert figures.num_waiting(Scope(), COUNTED) == 1
-    made.count()
+    filled.count()
     assert figures.num_waiting(Scope(), COUNTED) == 0
     assert [each.count for each in figures.pieces(Scope(station="drill"), COUNTED)] == [51]
     database.close()

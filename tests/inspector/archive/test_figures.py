@@ -21,11 +21,11 @@ def figures(database: Database) -> Figures:
     return Figures(database)
 
 
-def say(database: Database, *said: tuple[int, int]) -> None:
+def say(database: Database, *labels: tuple[int, int]) -> None:
     """Findings (piece, label) in their order."""
     with database.write() as connection:
         topic_id = connection.execute(TOPICS_TABLE.insert().returning(TOPICS_TABLE.c.id), {"name": "f"}).scalar_one()
-        for offset, (piece, label) in enumerate(said):
+        for offset, (piece, label) in enumerate(labels):
             row = {"topic_id": topic_id, "partition": 0, "offset": offset, "line": "a", "station": f"s{piece % 3}",
                    "piece_id": f"p{piece:05d}", "pass_number": 0, "label": label, "defects": json.dumps([]),
                    "author": "ann", "note": "", "given_ns": offset, "append_ns": offset}  # fmt: skip
@@ -57,10 +57,10 @@ def test_the_newest_finding_about_a_piece_counts(database: Database, figures: Fi
     """Pieces 0 to 2 of each five pass, the fourth fails, the fifth is for review."""
     say(database, (3, LABEL_NOK), (3, LABEL_OK), (8, LABEL_NOK), (13, LABEL_NOK), (0, LABEL_NOK), (1, LABEL_OK),
         (4, LABEL_OK), (99999, LABEL_NOK), (5, 0))  # fmt: skip
-    (found,) = figures.findings(ALL)
-    assert found == Findings((), failed_ok=1, failed_nok=2, passed_ok=1, passed_nok=1, review_ok=1, review_nok=0)
-    assert found.false_reject_share == pytest.approx(1 / 3)
-    assert found.escape_share == pytest.approx(1 / 2)
+    (counts,) = figures.findings(ALL)
+    assert counts == Findings((), failed_ok=1, failed_nok=2, passed_ok=1, passed_nok=1, review_ok=1, review_nok=0)
+    assert counts.false_reject_share == pytest.approx(1 / 3)
+    assert counts.escape_share == pytest.approx(1 / 2)
     assert [each.group for each in figures.findings(ALL, By.STATION)] == [("a", "s0"), ("a", "s1"), ("a", "s2")]
 
 

@@ -60,18 +60,18 @@ def test_every_filter_finds_the_pieces_that_it_names_newest_first(
     everything = filled.find(PieceFilter(), limit=NUM)
     assert len(everything) == NUM
     assert [row.entry_ns for row in everything] == sorted((row.entry_ns for row in everything), reverse=True)
-    for wanted, is_wanted in CASES:
-        assert filled.find(wanted, limit=NUM) == [row for row in everything if is_wanted(row)], wanted
+    for piece_filter, fits in CASES:
+        assert filled.find(piece_filter, limit=NUM) == [row for row in everything if fits(row)], piece_filter
 
 
 def test_pages_follow_each_other_without_a_gap_or_a_double(filled: Archive) -> None:
-    for wanted, _ in CASES:
+    for piece_filter, _ in CASES:
         pages, before = list[PieceRow](), None
-        while page := filled.find(wanted, before, limit=7):
+        while page := filled.find(piece_filter, before, limit=7):
             assert len(page) <= 7
             pages += page
             before = page[-1].key
-        assert pages == filled.find(wanted, limit=NUM), wanted
+        assert pages == filled.find(piece_filter, limit=NUM), piece_filter
 
 
 def test_a_page_goes_on_after_its_last_row_was_removed(database: Database, filled: Archive) -> None:
@@ -101,8 +101,8 @@ def test_a_key_without_a_verdict_is_an_error_that_says_so(filled: Archive) -> No
 
 
 def test_stations_and_their_products_are_listed(filled: Archive) -> None:
-    assert [(made.line, made.station, made.product) for made in filled.stations()] == [
+    assert [(place.line, place.station, place.product) for place in filled.stations()] == [
         ("a", station, product) for station in ("s0", "s1", "s2") for product in ("cup", "plate")
     ]
-    assert min(made.first_ns for made in filled.stations()) == BEGIN_NS
-    assert max(made.last_ns for made in filled.stations()) == BEGIN_NS + (NUM - 1) * SECOND_NS
+    assert min(place.first_ns for place in filled.stations()) == BEGIN_NS
+    assert max(place.last_ns for place in filled.stations()) == BEGIN_NS + (NUM - 1) * SECOND_NS

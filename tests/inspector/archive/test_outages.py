@@ -1,5 +1,6 @@
 """The database is full, locked, gone or of another version: the follower waits, says so, and catches up."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -116,7 +117,7 @@ def test_a_postgresql_server_that_stops_and_comes_back_has_every_verdict_once(
 
 
 def test_a_file_that_was_removed_is_made_again_from_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What was written to the removed one was lost, and nobody knew."""
+    """Rows written to the removed file were lost, and nobody knew."""
     log = EmbeddedLog(tmp_path / "log.sqlite")
     registry = CollectorRegistry()
     with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as database:
@@ -134,10 +135,11 @@ def test_a_file_that_was_removed_is_made_again_from_the_log(tmp_path: Path, capl
 def test_another_programs_write_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.archive.database.BUSY_S", 0.1)
     url = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    with closing(Database(url)) as database, closing(Database(url)) as other:
+    with closing(Database(url)) as database, closing(sqlite3.connect(tmp_path / "archive.sqlite")) as other:
         upgrade(database)
         store = verdict_store(database)
-        with other.write():
+        other.execute("BEGIN IMMEDIATE")
+        with closing(other):
             with pytest.raises(StoreError, match="locked"):
                 store.store(entries(range(3)), token_after(3))
             assert Archive(database).find(PieceFilter()) == []

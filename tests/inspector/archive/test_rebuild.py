@@ -30,9 +30,9 @@ NUM = 60
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLog:
     monkeypatch.setattr(log_reading, "POLL_S", 0.01)
-    made = EmbeddedLog(tmp_path / "log.sqlite")
-    publish(made, [make_verdict(number) for number in range(NUM)])
-    return made
+    embedded = EmbeddedLog(tmp_path / "log.sqlite")
+    publish(embedded, [make_verdict(number) for number in range(NUM)])
+    return embedded
 
 
 def archive_all(log: Log, database: Database, table_counts: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Rows and position are stored together: each verdict once, whoever stores it and however often."""
+"""Rows and position are stored together: each verdict once, by however many processes and attempts."""
 
 import pytest
 from sqlalchemy import func, select

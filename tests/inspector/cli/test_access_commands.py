@@ -140,9 +140,9 @@ def test_heads_sent_elsewhere_find_a_log_that_was_cut_with_its_heads(config: Pat
         file = config.parent / "audit" / name
         file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:1]))
     assert called(config, "audit", "verify", token=token).exit_code == 0
-    found = called(config, "audit", "verify", "--heads", place, token=token)
-    assert found.exit_code == 1
-    assert "record 2 existed and is gone; the log ends at 1" in found.output
+    verified = called(config, "audit", "verify", "--heads", place, token=token)
+    assert verified.exit_code == 1
+    assert "record 2 existed and is gone; the log ends at 1" in verified.output
 
 
 def test_the_audit_log_is_read_by_quality_and_not_by_operators(config: Path) -> None:

@@ -49,8 +49,8 @@ def test_pieces_are_found_as_a_table_and_as_json(folder: Path) -> None:
     table = call(folder, "find", "--station", "s1", "--limit", "5")
     assert table.exit_code == 0, table.output
     assert "more with --before" in table.output
-    found = call(folder, "find", "--decision", "fail", "--class", "crack", "--json", "--verdict")
-    rows = [json.loads(line) for line in found.output.splitlines()]
+    result = call(folder, "find", "--decision", "fail", "--class", "crack", "--json", "--verdict")
+    rows = [json.loads(line) for line in result.output.splitlines()]
     assert [row["piece_id"] for row in rows] == ["p00033", "p00023", "p00013", "p00003"]
     assert all((row["decision"], row["defect_class"]) == ("FAIL", "crack") for row in rows)
     assert rows[0]["verdict"]["inspection"]["piece_id"] == "p00033"
@@ -58,8 +58,8 @@ def test_pieces_are_found_as_a_table_and_as_json(folder: Path) -> None:
 
 
 def test_nothing_found_is_exit_code_1(folder: Path) -> None:
-    found = call(folder, "find", "--piece", "none")
-    assert (found.exit_code, found.output.strip()) == (1, "no piece found")
+    result = call(folder, "find", "--piece", "none")
+    assert (result.exit_code, result.output.strip()) == (1, "no piece found")
 
 
 def test_a_time_that_is_none_is_refused(folder: Path) -> None:
@@ -92,9 +92,9 @@ def test_differences_are_listed_and_repaired(folder: Path) -> None:
     with closing(archive_in(folder)) as database, database.write() as connection:
         connection.execute(VERDICTS.update().where(VERDICTS.c.key == 4).values(lot="x"))
         connection.execute(VERDICTS.delete().where(VERDICTS.c.key == 5))
-    found = call(folder, "verify")
-    assert found.exit_code == 1
-    assert "different t.a.verdicts/0@4 a/s0/p00003#0: lot" in found.output
-    assert "'inspector archive rebuild' makes these rows again" in found.output
+    verified = call(folder, "verify")
+    assert verified.exit_code == 1
+    assert "different t.a.verdicts/0@4 a/s0/p00003#0: lot" in verified.output
+    assert "'inspector archive rebuild' makes these rows again" in verified.output
     assert "1 verdicts added, 1 changed, 0 removed" in call(folder, "rebuild").output
     assert call(folder, "verify").exit_code == 0

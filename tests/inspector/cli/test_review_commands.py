@@ -37,14 +37,14 @@ def config(tmp_path: Path) -> Path:
 def desk(tmp_path: Path, config: Path) -> Iterator[Floor]:
     """Six pieces, with ada's word on each: the first and the fourth are defective."""
     settings = ReviewSettings(second_share=0.0, known_share=1.0)
-    with floor(f"sqlite:///{tmp_path / 'archive.sqlite'}", settings) as made:
-        made.add([f"p{number}" for number in range(6)])
+    with floor(f"sqlite:///{tmp_path / 'archive.sqlite'}", settings) as filled:
+        filled.add([f"p{number}" for number in range(6)])
         for number in range(6):
-            made.say(f"p{number}", "ada", *(("nok", "dent") if number % 3 == 0 else ("ok",)))
+            filled.say(f"p{number}", "ada", *(("nok", "dent") if number % 3 == 0 else ("ok",)))
         store = FolderStore(tmp_path / "recordings")
-        for content in made.files.values():
+        for content in filled.files.values():
             store.put(content)
-        yield made
+        yield filled
 
 
 def call(config: Path, *arguments: str) -> Result:
@@ -57,6 +57,15 @@ def test_a_data_set_is_exported_with_a_summary_for_people(desk: Floor, config: P
     assert "6 pieces are in" in result.output
     assert "no lot" in result.output
     assert len(read_manifest(tmp_path / "set" / "manifest.jsonl")) == 6
+
+
+def test_the_pieces_of_a_data_set_are_let_go(desk: Floor, config: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "set")
+    call(config, "dataset", "export", "--out", folder)
+    assert "6 pieces are no longer held for" in call(config, "dataset", "release", folder).output
+    again = call(config, "dataset", "release", folder)
+    assert again.exit_code == 1
+    assert "it does for: none" in again.output
 
 
 def test_the_summary_is_also_json(desk: Floor, config: Path, tmp_path: Path) -> None:
@@ -142,8 +151,8 @@ def test_agreement_shows_both_errors_apart_and_what_is_too_little(desk: Floor, c
     assert "misses        1 of 1 = 100.0%" in output
     assert "false alarms  none seen" in output
     assert "148 more" in output
-    found = json.loads(call(config, "review", "agreement", "--json").stdout)
-    assert found["reviewers"][0]["misses"]["count"] == 1
+    agreement = json.loads(call(config, "review", "agreement", "--json").stdout)
+    assert agreement["reviewers"][0]["misses"]["count"] == 1
 
 
 def test_nothing_to_compare_is_said(desk: Floor, config: Path) -> None:
@@ -152,7 +161,7 @@ def test_nothing_to_compare_is_said(desk: Floor, config: Path) -> None:
 
 def test_a_second_opinion_is_asked_for_a_piece_of_the_queue(desk: Floor, config: Path) -> None:
     desk.queue()
-    asked = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
-    assert "next person" in asked.output
+    first = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
+    assert "next person" in first.output
     again = call(config, "review", "second-opinion", "line-1", "station-1", "p1")
     assert "two people look at it already" in again.output

@@ -25,8 +25,8 @@ def floors(url: str) -> Iterator[Floors]:
     """Opens a review desk with these settings; without others each piece needs one answer and no known pieces come."""
     with ExitStack() as stack:
 
-        def made(**settings: object) -> Floor:
+        def open_floor(**settings: object) -> Floor:
             values = {"second_share": 0.0, "known_share": 0.0, "second_after_unsure": False, **settings}
             return stack.enter_context(floor(url, ReviewSettings(**values)))  # type: ignore[arg-type]
 
-        yield made
+        yield open_floor

@@ -108,7 +108,7 @@ class Floor:
             connection.execute(insert(PIECE_RECORDINGS).values(verdict_key=self.row(name).key, **row))
 
     def say(self, name: str, author: str, word: str, *defects: str, given_ns: int | None = None) -> None:
-        """Stores what a person said about a piece, as the archiver does."""
+        """Stores a person's finding about a piece, as the archiver does."""
         finding = Finding(Label.LABEL_WITHDRAWN) if word == "withdrawn" else parse_finding(word, defects)
         message = feedback(piece(name), finding, author, given_ns or self.clock(), "")
         with self.database.read() as connection:

@@ -26,10 +26,10 @@ def pairs(table: Mapping[tuple[int, int], int]) -> list[Answered]:
 
 def test_kappa_of_a_textbook() -> None:
     """Two readers, 50 proposals: 20 both yes, 15 both no, 5 and 10 apart: kappa 0.4."""
-    found = kappa(pairs({(OK, OK): 20, (OK, NOK): 5, (NOK, OK): 10, (NOK, NOK): 15}))
-    assert found is not None
-    assert found.value == pytest.approx(0.4)
-    assert found.low < 0.4 < found.high
+    result = kappa(pairs({(OK, OK): 20, (OK, NOK): 5, (NOK, OK): 10, (NOK, NOK): 15}))
+    assert result is not None
+    assert result.value == pytest.approx(0.4)
+    assert result.low < 0.4 < result.high
 
 
 def test_kappa_is_not_told_where_one_side_has_only_one_answer() -> None:
@@ -43,16 +43,16 @@ def test_kappa_is_not_told_where_one_side_has_only_one_answer() -> None:
     [(0, 10, 0.0, 0.3085), (3, 10, 0.0667, 0.6525), (10, 10, 0.6915, 1.0), (0, 0, 0.0, 1.0)],
 )
 def test_proportions_are_exact(count: int, total: int, low: float, high: float) -> None:
-    found = proportion(count, total)
-    assert [found.low, found.high] == pytest.approx([low, high], abs=1e-4)
+    result = proportion(count, total)
+    assert [result.low, result.high] == pytest.approx([low, high], abs=1e-4)
 
 
 def test_both_kinds_of_error_are_apart() -> None:
     answers = pairs({(OK, OK): 18, (OK, NOK): 2, (NOK, NOK): 9, (NOK, OK): 1, (NOK, UNSURE): 3})
-    found = against_truth("ada", answers)
-    assert (found.false_alarms.count, found.false_alarms.total) == (2, 20)
-    assert (found.misses.count, found.misses.total) == (1, 10)
-    assert (found.unsure.count, found.unsure.total) == (3, 33)
+    errors = against_truth("ada", answers)
+    assert (errors.false_alarms.count, errors.false_alarms.total) == (2, 20)
+    assert (errors.misses.count, errors.misses.total) == (1, 10)
+    assert (errors.unsure.count, errors.unsure.total) == (3, 33)
 
 
 def test_too_few_pieces_are_said_with_the_number_that_lacks() -> None:
@@ -69,9 +69,9 @@ def test_pieces_needed_without_an_error() -> None:
 
 
 def test_two_people() -> None:
-    found = between_people("ada", "bob", pairs({(OK, OK): 6, (NOK, OK): 2, (OK, NOK): 1, (UNSURE, OK): 4}))
-    assert (found.equal.count, found.only_first_nok.count, found.only_second_nok.count) == (6, 2, 1)
-    assert found.notes == ("only 9 pieces were answered by both: below 50 kappa says little, read the interval",)
+    pair = between_people("ada", "bob", pairs({(OK, OK): 6, (NOK, OK): 2, (OK, NOK): 1, (UNSURE, OK): 4}))
+    assert (pair.equal.count, pair.only_first_nok.count, pair.only_second_nok.count) == (6, 2, 1)
+    assert pair.notes == ("only 9 pieces were answered by both: below 50 kappa says little, read the interval",)
 
 
 def test_without_statsmodels_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

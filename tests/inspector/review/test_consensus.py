@@ -21,7 +21,7 @@ LABELS = {
 }
 
 
-def said(*words: str) -> list[KeptFeedback]:
+def findings_of(*words: str) -> list[KeptFeedback]:
     """Each word is `author label class...`; later ones are newer."""
     findings = []
     for number, (author, label, *defects) in enumerate(map(str.split, words)):
@@ -42,9 +42,9 @@ def said(*words: str) -> list[KeptFeedback]:
     ],
 )
 def test_people_agree(words: list[str], label: str, defects: tuple[str, ...]) -> None:
-    found = consensus(said(*words))
-    assert isinstance(found, Consensus)
-    assert (found.label, found.defects) == (label, defects)
+    result = consensus(findings_of(*words))
+    assert isinstance(result, Consensus)
+    assert (result.label, result.defects) == (label, defects)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_people_agree(words: list[str], label: str, defects: tuple[str, ...]) ->
     ],
 )
 def test_people_do_not_agree(words: list[str], why: str) -> None:
-    found = consensus(said(*words))
-    assert isinstance(found, NoConsensus)
-    assert found.why == why
-    assert found.said == tuple(sorted(word.replace(" ", ": ", 1) for word in words))
+    result = consensus(findings_of(*words))
+    assert isinstance(result, NoConsensus)
+    assert result.why == why
+    assert result.answers == tuple(sorted(word.replace(" ", ": ", 1) for word in words))
 
 
 def test_nothing_is_left_of_what_was_withdrawn() -> None:
-    assert consensus(said("ada ok", "ada withdrawn")) is None
+    assert consensus(findings_of("ada ok", "ada withdrawn")) is None
     assert consensus([]) is None

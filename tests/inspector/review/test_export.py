@@ -16,6 +16,7 @@ from inspector.dataset.manifest import read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.review.export.consensus import DISAGREEMENT, NOBODY_KNOWS
 from inspector.review.export.export import UNPROVEN, ExportError, Summary, export_dataset
+from inspector.review.export.release import UnknownDatasetError, held_datasets, release
 from inspector.review.findings import parse_finding
 from inspector.review.known import KnownPieces
 from inspector.review.settings import ReviewSettings
@@ -68,9 +69,9 @@ def test_training_takes_the_data_set(floors: Floors, tmp_path: Path) -> None:
 
 def test_postgresql_gives_the_same_data_set(postgres_url: str, floors: Floors, tmp_path: Path) -> None:
     export(reviewed(floors), tmp_path / "sqlite")
-    with floor(postgres_url, ReviewSettings()) as made:
-        made.add(["unseen"])
-        export(reviewed(lambda: made), tmp_path / "postgresql")
+    with floor(postgres_url, ReviewSettings()) as filled:
+        filled.add(["unseen"])
+        export(reviewed(lambda: filled), tmp_path / "postgresql")
     for name in ("manifest.jsonl", "coco.json", "label-studio.json", "left-out.jsonl"):
         assert (tmp_path / "sqlite" / name).read_text() == (tmp_path / "postgresql" / name).read_text()
 
@@ -80,7 +81,17 @@ def test_pieces_in_a_data_set_are_held_from_retention(floors: Floors, tmp_path: 
     export(floor, tmp_path / "set")
     with floor.database.read() as connection:
         held = connection.execute(select(HOLDS.c.name).where(HOLDS.c.holder == "dataset")).scalars().all()
-    assert held == ["set"] * NUM
+    assert held == [str(tmp_path / "set")] * NUM
+
+
+def test_a_data_set_that_is_released_holds_its_pieces_no_more(floors: Floors, tmp_path: Path) -> None:
+    floor = reviewed(floors)
+    export(floor, tmp_path / "a" / "set")
+    export(floor, tmp_path / "b" / "set")
+    assert release(floor.database, str(tmp_path / "a" / "set")) == NUM
+    assert held_datasets(floor.database) == [str(tmp_path / "b" / "set")]
+    with pytest.raises(UnknownDatasetError, match=r"it does for: .*b/set"):
+        release(floor.database, str(tmp_path / "a" / "set"))
 
 
 def test_disagreements_and_open_questions_are_left_out_and_listed(floors: Floors, tmp_path: Path) -> None:
@@ -154,10 +165,10 @@ def test_coco_tools_read_the_boxes(floors: Floors, tmp_path: Path) -> None:
 def test_label_studio_reads_tasks_boxes_and_answers(floors: Floors, tmp_path: Path) -> None:
     out = tmp_path / "set"
     export(reviewed(floors), out)
-    found = read_tasks(out / "label-studio.json", out / "label-studio.xml")
-    assert len(found) == NUM
-    assert all(task["fits"] is True and task["annotations"] == [True] for task in found)
-    assert sum(task["predictions"] == [[]] for task in found) == 4
+    tasks = read_tasks(out / "label-studio.json", out / "label-studio.xml")
+    assert len(tasks) == NUM
+    assert all(task["fits"] is True and task["annotations"] == [True] for task in tasks)
+    assert sum(task["predictions"] == [[]] for task in tasks) == 4
 
 
 def test_label_studios_converter_gives_the_same_boxes_as_our_coco(floors: Floors, tmp_path: Path) -> None:

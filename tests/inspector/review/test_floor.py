@@ -46,10 +46,10 @@ def service(folder: Path, more: str = "") -> Service:
 
 
 @contextmanager
-def desk_of(made: Service) -> Iterator[Floor]:
-    with closing(Database(f"sqlite:///{made.path.parent / 'archive.sqlite'}")) as database:
+def desk_of(loaded: Service) -> Iterator[Floor]:
+    with closing(Database(f"sqlite:///{loaded.path.parent / 'archive.sqlite'}")) as database:
         upgrade(database)
-        yield Floor(database, made.config.review.settings)
+        yield Floor(database, loaded.config.review.settings)
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -60,20 +60,20 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def test_an_answer_comes_back_to_the_archive_as_a_finding_of_its_author(tmp_path: Path) -> None:
-    made, stop = service(tmp_path), Event()
-    with desk_of(made) as floor:
+    loaded, stop = service(tmp_path), Event()
+    with desk_of(loaded) as floor:
         floor.add(["a"])
-        with archive_part(made, CollectorRegistry(), stop), review_part(made, CollectorRegistry(), stop):
-            desk = Desk(floor.database, made.config.review.settings)
+        with archive_part(loaded, CollectorRegistry(), stop), review_part(loaded, CollectorRegistry(), stop):
+            desk = Desk(floor.database, loaded.config.review.settings)
             until(lambda: desk.next_piece("ada") is not None)
             held = desk.next_piece("ada")
             assert held is not None
             desk.answer("ada", held.token, parse_finding("nok", ("dent",)))
             archive, key = Archive(floor.database), floor.row("a").key
             until(lambda: len(archive.feedback(key)) == 1)
+            assert not stop.is_set()
         (finding,) = archive.feedback(key)
         assert (finding.author, finding.defects) == ("ada", ("dent",))
-        assert not stop.is_set()
 
 
 def test_a_finding_that_was_published_twice_is_stored_once(tmp_path: Path) -> None:
@@ -89,19 +89,19 @@ def test_a_finding_that_was_published_twice_is_stored_once(tmp_path: Path) -> No
 
 
 def test_metrics_tell_how_many_pieces_and_answers_wait(tmp_path: Path) -> None:
-    made, registry = service(tmp_path), CollectorRegistry()
-    with desk_of(made) as floor:
+    loaded, registry = service(tmp_path), CollectorRegistry()
+    with desk_of(loaded) as floor:
         floor.add(["a", "b"])
-        with review_part(made, registry, Event()):
+        with review_part(loaded, registry, Event()):
             until(lambda: registry.get_sample_value("inspector_review_waiting") == 2)
             assert registry.get_sample_value("inspector_review_answers_unpublished") == 0
 
 
 def test_there_is_no_desk_without_recordings(tmp_path: Path) -> None:
-    made = service(tmp_path, "[recordings]\nenabled = false\n")
-    assert not has_desk(made)
-    with review_part(made, CollectorRegistry(), Event()), desk_of(made) as floor:
-        assert review_pieces(made, floor.database) is None
+    loaded = service(tmp_path, "[recordings]\nenabled = false\n")
+    assert not has_desk(loaded)
+    with review_part(loaded, CollectorRegistry(), Event()), desk_of(loaded) as floor:
+        assert review_pieces(loaded, floor.database) is None
 
 
 def test_the_configuration_has_the_defaults_of_the_settings(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.inspector.review.desk_parts import Floor
 
 
 class Topic:
-    """A log that keeps what is published, and can be away."""
+    """A log that keeps published records, and can be away."""
 
     def __init__(self) -> None:
         self.records: list[Output] = []
@@ -63,8 +63,13 @@ def test_an_answer_waits_for_the_time_of_an_undo_and_then_goes_out_once(floors: 
     assert [publisher(floor, topic).publish_next() for _ in range(2)] == [1, 0]
     (record,) = topic.records
     assert (record.topic, record.key, record.type) == ("t.line-1.feedback", b"station-1", "inspection.v1.Feedback")
-    found = Feedback.FromString(record.value)
-    assert (found.author, list(found.defects), found.given_ns > 0, len(found.id) > 20) == ("ada", ["dent"], True, True)
+    message = Feedback.FromString(record.value)
+    assert (message.author, list(message.defects), message.given_ns > 0, len(message.id) > 20) == (
+        "ada",
+        ["dent"],
+        True,
+        True,
+    )
 
 
 def test_answers_are_kept_while_the_log_is_away_and_published_in_order(floors: Floors) -> None:

@@ -21,7 +21,7 @@ def waiting(floor: Floor) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("decision", "settings", "wanted"),
+    ("decision", "settings", "is_chosen"),
     [
         (REVIEW, ReviewSettings(), True),
         (FAIL, ReviewSettings(), False),
@@ -31,9 +31,9 @@ def waiting(floor: Floor) -> list[str]:
     ],
 )
 def test_review_pieces_are_wanted_always_and_others_by_choice(
-    decision: int, settings: ReviewSettings, wanted: bool
+    decision: int, settings: ReviewSettings, is_chosen: bool
 ) -> None:
-    assert is_wanted(piece("a"), decision, DecisionReason.DECISION_REASON_UNCERTAIN, settings) is wanted
+    assert is_wanted(piece("a"), decision, DecisionReason.DECISION_REASON_UNCERTAIN, settings) is is_chosen
 
 
 def test_a_piece_whose_id_was_read_twice_is_not_asked_about() -> None:
@@ -54,8 +54,8 @@ def test_the_sample_of_pass_lies_within_what_recipes_keep() -> None:
     keep, settings = Keep(pass_share=0.1), ReviewSettings(pass_share=0.05)
     for number in range(2000):
         inspection = piece(str(number))
-        wanted = is_wanted(inspection, PASS, DecisionReason.DECISION_REASON_GOOD, settings)
-        assert keep.wants(inspection, PASS) or not wanted
+        is_chosen = is_wanted(inspection, PASS, DecisionReason.DECISION_REASON_GOOD, settings)
+        assert keep.wants(inspection, PASS) or not is_chosen
 
 
 def test_second_opinions_are_drawn_apart_from_the_sample_of_pass() -> None:
@@ -116,3 +116,17 @@ def test_pieces_under_review_are_held_from_retention(floors: Floors) -> None:
     with floor.database.read() as connection:
         held = connection.execute(select(HOLDS.c.verdict_key, HOLDS.c.holder)).all()
     assert [tuple(row) for row in held] == [(floor.row("a").key, "review")]
+
+
+def test_a_piece_that_nobody_answers_leaves_the_queue_and_is_held_no_more(floors: Floors) -> None:
+    floor = floors(max_age_days=2.0)
+    floor.add(["a"])
+    floor.queue()
+    floor.clock.advance(86_400)
+    floor.add(["b"])
+    floor.queue()
+    floor.clock.advance(86_401)
+    floor.queue()
+    assert waiting(floor) == ["b"]
+    with floor.database.read() as connection:
+        assert connection.execute(select(HOLDS.c.verdict_key)).scalars().all() == [floor.row("b").key]

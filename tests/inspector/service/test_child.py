@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -91,3 +92,34 @@ def test_a_child_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytes
         pid = child.pid
     assert pid is not None
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.usefixtures("runs_scripts")
+def test_a_child_stops_as_soon_as_the_service_is_asked_to(script: list[str], tmp_path: Path) -> None:
+    """It used to be asked after the worker had stopped."""
+    stop = threading.Event()
+    with Child("floor", script, "") as child:
+        child.stops_with(stop)
+        until((tmp_path / "started").exists)
+        pid = child.pid
+        assert pid is not None
+        stop.set()
+        until(lambda: not psutil.pid_exists(pid))
+
+
+@pytest.mark.usefixtures("runs_scripts")
+def test_a_child_that_cannot_be_started_is_tried_again(
+    script: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(child_module, "FIRST_DELAY_S", 0.01)
+    real, failures = subprocess.Popen, [OSError(12, "Cannot allocate memory")]
+
+    def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":
+        if failures:
+            raise failures.pop()
+        return real(command, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("inspector.service.child.subprocess.Popen", popen)
+    with caplog.at_level(logging.WARNING), Child("floor", script, "Free some."):
+        until((tmp_path / "started").exists)
+    assert "The floor cannot be started ([Errno 12] Cannot allocate memory); starts again in" in caplog.text

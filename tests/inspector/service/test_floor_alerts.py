@@ -1,10 +1,10 @@
-"""The alerts' part of the floor: what it watches beside verdicts, and that it ends with the floor."""
+"""The alerts' part of the floor: its conditions other than verdicts, and its end with the floor."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -61,7 +61,8 @@ def test_a_worker_that_refuses_is_found_until_it_does_no_more(service: Service, 
     probe = RefusedWorkers(service, log, stop)
     assert probe.find() is None, "before the topics are read it cannot tell"
     report(log, WorkerPhase.WORKER_PHASE_REFUSED, "int8 differs on 3 pieces")
-    probe.start()
+    thread = Thread(target=probe.run, daemon=True)
+    thread.start()
     try:
         eventually(lambda: bool(findings(probe)()))
         (finding,) = findings(probe)()
@@ -71,14 +72,14 @@ def test_a_worker_that_refuses_is_found_until_it_does_no_more(service: Service, 
         eventually(lambda: probe.find() == [])
     finally:
         stop.set()
-        probe.join(20.0)
+        thread.join(20.0)
 
 
 def test_it_starts_and_ends_with_the_floor(service: Service) -> None:
     stop = Event()
     with alerts_part(service, registry := CollectorRegistry(), stop):
         eventually(lambda: registry.get_sample_value("inspector_alerts_open", {"level": "act_now"}) == 0)
-    assert not stop.is_set()
+        assert not stop.is_set()
 
 
 def test_without_an_archive_there_are_no_alerts(service: Service) -> None:

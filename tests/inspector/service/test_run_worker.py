@@ -17,6 +17,11 @@ with stopped_by_signals(0.3) as stop:
     os.kill(os.getpid(), signal.SIGTERM)
     stop.wait()
 """
+SET = """
+with stopped_by_signals(0.3) as stop:
+    stop.set()
+    threading.Event().wait()
+"""
 FAILED = """
 with ended_in_time(0.3):
     raise ValueError
@@ -30,7 +35,9 @@ print("ready", flush=True)
 """
 
 
-@pytest.mark.parametrize("leaving", [SIGNALLED, FAILED], ids=["stopped by a signal", "ended by an error"])
+@pytest.mark.parametrize(
+    "leaving", [SIGNALLED, SET, FAILED], ids=["stopped by a signal", "stopped by a thread", "ended by an error"]
+)
 def test_a_process_whose_thread_hangs_ends_within_its_budget(leaving: str) -> None:
     """It used to wait forever: the interpreter joins the threads of a pool, and the budget's timer was over by then."""
     with subprocess.Popen(

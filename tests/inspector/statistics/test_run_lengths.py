@@ -119,13 +119,13 @@ def test_a_simulated_shift_is_found_at_the_computed_time() -> None:
     assert np.mean(by_ewma) == pytest.approx(ewma.mean_pieces(1.0), rel=0.05)
 
 
-@pytest.mark.parametrize("wanted", [300.0, 345_600.0])
-def test_the_limit_is_as_low_as_the_false_alarms_allow(wanted: float) -> None:
-    assert wanted <= Cusum.designed(1.0, wanted).mean_pieces(0.0) <= 1.1 * wanted
-    assert wanted <= Ewma.designed(0.1, wanted).mean_pieces(0.0) <= 1.1 * wanted
-    chart = BernoulliCusum.designed(0.02, 0.06, wanted)
+@pytest.mark.parametrize("num_pieces", [300.0, 345_600.0])
+def test_the_limit_is_as_low_as_the_false_alarms_allow(num_pieces: float) -> None:
+    assert num_pieces <= Cusum.designed(1.0, num_pieces).mean_pieces(0.0) <= 1.1 * num_pieces
+    assert num_pieces <= Ewma.designed(0.1, num_pieces).mean_pieces(0.0) <= 1.1 * num_pieces
+    chart = BernoulliCusum.designed(0.02, 0.06, num_pieces)
     lower = BernoulliCusum(chart.before, chart.after, chart.rise, chart.limit - 1)
-    assert lower.mean_pieces(0.02) < wanted <= chart.mean_pieces(0.02)
+    assert lower.mean_pieces(0.02) < num_pieces <= chart.mean_pieces(0.02)
 
 
 def test_a_rate_that_came_back_is_found_too() -> None:

@@ -1,9 +1,9 @@
-"""A follower stores each verdict exactly once, whatever fails and whenever it is killed."""
+"""A follower stores each verdict exactly once, whatever fails, and also when it is killed."""
 
 import random
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from inspector.verdicts import follow as follow_module
 from inspector.verdicts.follow import StoreError, follow
 from inspector.verdicts.records import verdict_output
+from inspector.verdicts.regrown import LastRecord
 from inspector.verdicts.ring import Entry
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -46,6 +47,9 @@ class SqliteStore:
             self._db.execute("DELETE FROM position")
             self._db.execute("INSERT INTO position VALUES (?)", (token,))
         self._fail()
+
+    def last(self) -> Mapping[TopicPartition, LastRecord]:
+        return {}
 
     def skip(self, gaps: Sequence[Gap]) -> None:
         self.skipped += gaps
@@ -220,7 +224,7 @@ def test_a_token_that_cannot_be_read_is_reported_and_the_oldest_verdict_is_next(
 
 
 def test_a_log_that_is_gone_ends_the_follower(tmp_path: Path) -> None:
-    """It tried again for ever, and nobody knew."""
+    """It tried again without end, and nobody knew."""
     source = EmbeddedLog(tmp_path / "log.sqlite")
     publish(source, range(3))
     store = SqliteStore(tmp_path / "store.sqlite")

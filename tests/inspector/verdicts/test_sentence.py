@@ -1,4 +1,4 @@
-"""One sentence says why a verdict is what it is."""
+"""One sentence explains a verdict."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ CRACK = [pb.ClassProbability(name="crack", probability=0.9), pb.ClassProbability
 
 
 def seen(contribution: float | None = None, name: str = "top", **fields: object) -> pb.Modality:
-    made = pb.Modality(name=name, kind="image", state=PRESENT, **fields)  # type: ignore[arg-type]
+    modality = pb.Modality(name=name, kind="image", state=PRESENT, **fields)  # type: ignore[arg-type]
     if contribution is not None:
-        made.contribution = contribution
-    return made
+        modality.contribution = contribution
+    return modality
 
 
 def heard(contribution: float | None = None, **fields: object) -> pb.Modality:
-    made = pb.Modality(name="mic", kind="audio", state=PRESENT)
-    made.MergeFrom(pb.Modality(**fields))  # type: ignore[arg-type]
+    modality = pb.Modality(name="mic", kind="audio", state=PRESENT)
+    modality.MergeFrom(pb.Modality(**fields))  # type: ignore[arg-type]
     if contribution is not None:
-        made.contribution = contribution
-    return made
+        modality.contribution = contribution
+    return modality
 
 
 def at(low_hz: float | None, high_hz: float | None) -> list[pb.SignalEvidence]:
@@ -42,7 +42,7 @@ def review(reason: pb.DecisionReason, **fields: object) -> pb.Verdict:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("verdict", "words"),
     [
         (
             fail(classes=CRACK, modalities=[seen(-0.4), heard(6.1)], signals=at(5900, 6300)),
@@ -136,8 +136,8 @@ def review(reason: pb.DecisionReason, **fields: object) -> pb.Verdict:
         (pb.Verdict(), "no reason was given (unspecified), so a person looks"),
     ],
 )  # fmt: skip
-def test_the_sentence_says_what_was_found_where_and_what_decided(verdict: pb.Verdict, said: str) -> None:
-    assert sentence(verdict) == said
+def test_the_sentence_says_what_was_found_where_and_what_decided(verdict: pb.Verdict, words: str) -> None:
+    assert sentence(verdict) == words
 
 
 @pytest.mark.parametrize("reason", pb.DecisionReason.values())

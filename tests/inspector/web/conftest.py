@@ -31,10 +31,10 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile at 1,920 px."""
     width, height = WIDE
-    made = browser.new_context(viewport={"width": width, "height": height})
-    made.set_default_timeout(30_000)
-    yield made
-    made.close()
+    profile = browser.new_context(viewport={"width": width, "height": height})
+    profile.set_default_timeout(30_000)
+    yield profile
+    profile.close()
 
 
 @pytest.fixture

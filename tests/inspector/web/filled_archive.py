@@ -27,7 +27,7 @@ CLASSES = ("crack", "scratch", "dent")
 
 @dataclass
 class Names:
-    """What the made pieces are called."""
+    """Names of the generated pieces."""
 
     lines: Sequence[str] = ("line-1",)
     stations: Sequence[str] = ("press", "drill")
@@ -56,7 +56,7 @@ _REASONS = {
 
 
 def verdict_of(number: int, names: Names | None = None, entry_ns: int | None = None) -> Verdict:
-    """The made verdict with this number; the sensor is missing for every 50th."""
+    """The generated verdict with this number; the sensor is missing for every 50th."""
     names = names or Names()
     entry_ns = START_NS + number * TAKT_NS if entry_ns is None else entry_ns
     decision = decision_of(number)
@@ -98,7 +98,7 @@ def verdict_of(number: int, names: Names | None = None, entry_ns: int | None = N
 
 
 class FilledArchive:
-    """An archive that made verdicts are put into; each call goes on behind the last."""
+    """An archive of generated verdicts; each call continues after the last one."""
 
     def __init__(self, database: Database, names: Names | None = None) -> None:
         self.database, self.names = database, names or Names()

@@ -68,9 +68,9 @@ def guarded_page(
 
 def form_token(client: httpx.Client, path: str = "/sign-in") -> str:
     """The token in the page's head."""
-    found = FORM_TOKEN.search(client.get(path, headers=ACCEPTS_PAGES).text)
-    assert found
-    return found[1]
+    field = FORM_TOKEN.search(client.get(path, headers=ACCEPTS_PAGES).text)
+    assert field
+    return field[1]
 
 
 def sign_in(client: httpx.Client, token: str, then: str = "/") -> httpx.Response:

@@ -27,7 +27,7 @@ MOMENT_NS = 1_790_000_000_000_000_000
 def floor_with(settings: WebSettings, log: Log) -> Floor:
     """A floor without archive, review and alerts."""
     metrics = WebMetrics(CollectorRegistry())
-    places = StreamPlaces(settings.max_streams, settings.max_streams_per_host, metrics)
+    places = StreamPlaces(settings, metrics)
     return Floor(
         settings, "inspection", ("line-1",), Recipes([]), log, Hub(settings, metrics), metrics, places,
         Media(OnePiece(), settings, metrics),
@@ -57,7 +57,7 @@ class OnePiece:
 
 def verdict(number: int = 0, station: str = "station-1", **fields: object) -> pb.Verdict:
     """A FAIL by sound of a piece that the picture alone would have passed."""
-    made = pb.Verdict(
+    message = pb.Verdict(
         inspection=Inspection(line="line-1", station=station, piece_id=f"piece-{number}"),
         product="disc",
         recipe="demo",
@@ -80,12 +80,12 @@ def verdict(number: int = 0, station: str = "station-1", **fields: object) -> pb
         capture_ns=MOMENT_NS + number * 10**8,
         publish_ns=MOMENT_NS + number * 10**8 + 40 * 10**6,
     )
-    made.MergeFrom(pb.Verdict(**fields))  # type: ignore[arg-type]
-    return made
+    message.MergeFrom(pb.Verdict(**fields))  # type: ignore[arg-type]
+    return message
 
 
-def entry(made: pb.Verdict, offset: int = 0, append_ns: int = MOMENT_NS) -> Entry:
+def entry(message: pb.Verdict, offset: int = 0, append_ns: int = MOMENT_NS) -> Entry:
     """The verdict as a feed delivers it."""
-    named = made.inspection
+    named = message.inspection
     inspection = InspectionId(named.line, named.station, named.piece_id, named.pass_number)
-    return Entry(SOURCE, offset, append_ns, inspection, made.product, made.decision, made.SerializeToString())
+    return Entry(SOURCE, offset, append_ns, inspection, message.product, message.decision, message.SerializeToString())

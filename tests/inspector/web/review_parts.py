@@ -26,7 +26,7 @@ SETTINGS = ReviewSettings(second_share=0.0, known_share=0.5, known_rest_s=1.0, s
 
 @dataclass
 class ReviewPages:
-    """The app, and what lies behind it."""
+    """The app and its parts."""
 
     app: Starlette
     page: PageFloor
@@ -40,28 +40,28 @@ def review_pages(
     folder: Path, num_pieces: int, num_known: int = 0, settings: ReviewSettings = SETTINGS
 ) -> Iterator[ReviewPages]:
     """Known pieces come first in the archive; each second piece that is given out is one, as long as there are some."""
-    with floor(f"sqlite:///{folder / 'archive.sqlite'}", settings) as made:
+    with floor(f"sqlite:///{folder / 'archive.sqlite'}", settings) as filled:
         known = [f"known-{number}" for number in range(num_known)]
-        made.add([*known, *(f"p{number}" for number in range(num_pieces))])
+        filled.add([*known, *(f"p{number}" for number in range(num_pieces))])
         for name in known:
-            KnownPieces(made.database).add(made.row(name), parse_finding("nok", ("dent",)), "quinn", made.clock())
-        made.queue()
-        made.draws = (0.0 if number % 2 else 0.9 for number in range(10**6))
-        with desk_pages(folder, made) as pages:
+            KnownPieces(filled.database).add(filled.row(name), parse_finding("nok", ("dent",)), "quinn", filled.clock())
+        filled.queue()
+        filled.draws = (0.0 if number % 2 else 0.9 for number in range(10**6))
+        with desk_pages(folder, filled) as pages:
             yield pages
 
 
 @contextmanager
-def desk_pages(folder: Path, made: Floor) -> Iterator[ReviewPages]:
+def desk_pages(folder: Path, desk: Floor) -> Iterator[ReviewPages]:
     """The app over a filled desk, with its recordings in a folder."""
     store = FolderStore(folder / "recordings")
-    for content in made.files.values():
+    for content in desk.files.values():
         store.put(content)
-    pieces = ReviewPieces(made.desk, made.archive, KeptInputs(made.archive, store))
+    pieces = ReviewPieces(desk.desk, desk.archive, KeptInputs(desk.archive, store))
     log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
-    page = replace(floor_with(WebSettings(), log), archive=made.archive, review=pieces)
+    page = replace(floor_with(WebSettings(), log), archive=desk.archive, review=pieces)
     with closing(log):
-        yield ReviewPages(create_app(page), page, made, log)
+        yield ReviewPages(create_app(page), page, desk, log)
 
 
 @contextmanager

@@ -48,13 +48,15 @@ class Raiser:
 
 @pytest.fixture
 def raiser(line: RunningLine) -> Iterator[Raiser]:
-    with closing(Raiser(line)) as made:
-        yield made
+    with closing(Raiser(line)) as raiser:
+        yield raiser
 
 
 def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html']}" for each in violations if each["impact"] in ("serious", "critical")
+    ]
 
 
 def test_a_new_alert_shows_on_every_page_and_in_the_list_without_a_reload(

@@ -67,10 +67,10 @@ def test_a_hostile_verdict_becomes_one_bounded_frame() -> None:
 def test_figures_are_of_the_last_pieces_of_each_station() -> None:
     figures = LineFigures()
     for number in range(10):
-        made = verdict(number, decision=pb.DECISION_REVIEW if number < 2 else pb.DECISION_PASS)
-        figures.add(entry(made), made)
-    made = verdict(0, station="station-2", modalities=[pb.Modality(name="x", state=pb.MODALITY_STATE_STALE)])
-    figures.add(entry(made), made)
+        message = verdict(number, decision=pb.DECISION_REVIEW if number < 2 else pb.DECISION_PASS)
+        figures.add(entry(message), message)
+    message = verdict(0, station="station-2", modalities=[pb.Modality(name="x", state=pb.MODALITY_STATE_STALE)])
+    figures.add(entry(message), message)
     first, second = figures.as_json(MOMENT_NS + 10**9)
     assert isinstance(first, dict)
     assert isinstance(second, dict)
@@ -90,8 +90,8 @@ def test_figures_of_a_line_that_stands_are_null() -> None:
 def test_stations_and_sensors_are_bounded() -> None:
     figures = LineFigures()
     for number in range(400):
-        made = verdict(0, station=f"s{number}", modalities=[pb.Modality(name=f"m{n}") for n in range(50)])
-        figures.add(entry(made), made)
+        message = verdict(0, station=f"s{number}", modalities=[pb.Modality(name=f"m{n}") for n in range(50)])
+        figures.add(entry(message), message)
     stations = figures.as_json(MOMENT_NS)
     assert len(stations) <= 257
     assert all(len(station["sensors"]) <= 34 for station in stations)  # type: ignore[index, call-overload, arg-type]

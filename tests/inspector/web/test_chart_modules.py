@@ -48,22 +48,22 @@ def test_an_axis_has_round_figures_up_to_the_highest(module_page: Page, high: fl
 
 @pytest.mark.parametrize("high", [0.013, 1.01, 99, 12_345, 1e12])
 def test_an_axis_reaches_its_highest_figure_in_few_steps(module_page: Page, high: float) -> None:
-    found = call(module_page, "scale", "ticks", high)
+    ticks = call(module_page, "scale", "ticks", high)
 
-    assert isinstance(found, list)
-    assert found[-1] >= high
-    assert 3 <= len(found) <= 6
+    assert isinstance(ticks, list)
+    assert ticks[-1] >= high
+    assert 3 <= len(ticks) <= 6
 
 
 @pytest.mark.parametrize(("span_ms", "count"), [(MINUTE_MS, 6), (8 * HOUR_MS, 5), (30 * DAY_MS, 6), (366 * DAY_MS, 4)])
 def test_moments_of_an_axis_are_round_here_and_few(module_page: Page, span_ms: int, count: int) -> None:
-    found = call(module_page, "scale", "timeTicks", AT_MS, AT_MS + span_ms, count)
+    ticks = call(module_page, "scale", "timeTicks", AT_MS, AT_MS + span_ms, count)
 
-    assert isinstance(found, list)
-    assert 1 <= len(found) <= count + 1
-    assert all(AT_MS <= at <= AT_MS + span_ms for at in found)
+    assert isinstance(ticks, list)
+    assert 1 <= len(ticks) <= count + 1
+    assert all(AT_MS <= at <= AT_MS + span_ms for at in ticks)
     if span_ms > MINUTE_MS:
-        assert all((at + 5.5 * HOUR_MS) % HOUR_MS == 0 for at in found)
+        assert all((at + 5.5 * HOUR_MS) % HOUR_MS == 0 for at in ticks)
 
 
 @pytest.mark.parametrize(

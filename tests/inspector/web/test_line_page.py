@@ -31,17 +31,17 @@ def append(line: RunningLine, *verdicts: pb.Verdict) -> None:
     """Verdicts on the log as a worker writes them, but of pieces that this line never saw."""
     topic = line.service.config.topics("line-1").of("verdicts")
     outputs = [
-        Output(topic, 0, made.inspection.station.encode(), made.SerializeToString(), "inspection.v1.Verdict")
-        for made in verdicts
+        Output(topic, 0, message.inspection.station.encode(), message.SerializeToString(), "inspection.v1.Verdict")
+        for message in verdicts
     ]
     with closing(open_log(line.service.path, line.service.config)) as log, closing(log.publisher()) as publisher:
         publisher.publish(outputs)
         publisher.flush()
 
 
-def now(made: pb.Verdict) -> pb.Verdict:
-    made.entry_ns = made.capture_ns = made.publish_ns = made.decision_ns = time.time_ns()
-    return made
+def now(message: pb.Verdict) -> pb.Verdict:
+    message.entry_ns = message.capture_ns = message.publish_ns = message.decision_ns = time.time_ns()
+    return message
 
 
 @pytest.fixture
@@ -189,16 +189,16 @@ def test_two_tabs_share_one_stream(opened: Page, line: RunningLine) -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_names_neither_run_nor_break_the_page(opened: Page, line: RunningLine, kind: str) -> None:
     text = HOSTILE[kind]
-    made = now(verdict(0, product=text, lot=text, recipe=text, bundle=text, engine=text, route=text))
-    made.inspection.piece_id = text[:128]
-    made.inspection.station = f"hostile-{kind}"
-    made.classes[0].name = text
-    for modality in made.modalities:
+    message = now(verdict(0, product=text, lot=text, recipe=text, bundle=text, engine=text, route=text))
+    message.inspection.piece_id = text[:128]
+    message.inspection.station = f"hostile-{kind}"
+    message.classes[0].name = text
+    for modality in message.modalities:
         modality.name = text
         modality.detail = text
-    made.signals[0].sensor = text
-    made.experts.add(expert=text, modality=text, ran=True, why=text)
-    append(line, made)
+    message.signals[0].sensor = text
+    message.experts.add(expert=text, modality=text, ran=True, why=text)
+    append(line, message)
     station = opened.locator(f".station[aria-label='station hostile-{kind}']")
     expect(station.locator(".decision.large .word")).to_have_text("FAIL")
     assert opened.evaluate("window.hacked") is None
@@ -219,9 +219,9 @@ def test_axe_finds_nothing_serious(browser: Browser, line: RunningLine, scheme: 
     page.goto(line.address)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator(".station").first).to_be_visible()
-    found = Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
-    assert not serious, found.generate_report()
+    results = Axe().run(page)
+    serious = [each for each in results.response["violations"] if each["impact"] in ("serious", "critical")]
+    assert not serious, results.generate_report()
     page.close()
 
 

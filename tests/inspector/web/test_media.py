@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -80,10 +81,10 @@ async def test_browsers_that_ask_at_once_share_one_reading() -> None:
     reader = OnePiece()
     files = media(reader)
     reader.go_on.clear()
-    asked = [asyncio.create_task(files.files("/live/a", verdict())) for _ in range(20)]
+    requests = [asyncio.create_task(files.files("/live/a", verdict())) for _ in range(20)]
     await asyncio.sleep(0)
     reader.go_on.set()
-    answers = await asyncio.gather(*asked)
+    answers = await asyncio.gather(*requests)
     assert reader.num_reads == 1
     assert len({id(answer) for answer in answers}) == 1
     files.close()
@@ -117,8 +118,8 @@ async def test_more_readings_than_may_wait_are_refused_and_a_slow_log_does_not_h
     reader = OnePiece()
     files = media(reader, WebSettings(media_timeout_s=0.05))
     reader.go_on.clear()
-    asked = [asyncio.create_task(files.files(str(number), verdict())) for number in range(MAX_WAITING + 1)]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    requests = [asyncio.create_task(files.files(str(number), verdict())) for number in range(MAX_WAITING + 1)]
+    answers = await asyncio.gather(*requests, return_exceptions=True)
     assert all(isinstance(answer, MediaUnavailableError) for answer in answers)
     assert sum("many" in str(answer) for answer in answers) == 1
     reader.go_on.set()
@@ -155,10 +156,10 @@ def served(tmp_path: Path) -> Iterator[tuple[TestClient, Floor]]:
 
 def test_the_addresses_of_a_verdict_give_its_picture_sound_and_heat_map(tmp_path: Path) -> None:
     heat = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
-    made = entry(verdict(images=[pb.ImageEvidence(camera="top", heat_map_png=heat)]))
+    stored = entry(verdict(images=[pb.ImageEvidence(camera="top", heat_map_png=heat)]))
     with served(tmp_path) as (client, floor):
-        floor.hub.take([made], {SOURCE: 1})
-        address = address_of(made)
+        floor.hub.take([stored], {SOURCE: 1})
+        address = address_of(stored)
         picture = client.get(f"{address}/picture/0/0")
         assert picture.headers["content-type"] == "image/png"
         assert (picture.headers["x-captured"], picture.headers["x-frames"]) == ("200x160", "1")
@@ -173,7 +174,29 @@ def test_the_addresses_of_a_verdict_give_its_picture_sound_and_heat_map(tmp_path
 
 
 def test_bytes_that_are_no_png_are_not_served_as_one(tmp_path: Path) -> None:
-    made = entry(verdict(images=[pb.ImageEvidence(camera="top", heat_map_png=b"<script>")]))
+    stored = entry(verdict(images=[pb.ImageEvidence(camera="top", heat_map_png=b"<script>")]))
     with served(tmp_path) as (client, floor):
-        floor.hub.take([made], {SOURCE: 1})
-        assert client.get(f"{address_of(made)}/heat/0").status_code == 404
+        floor.hub.take([stored], {SOURCE: 1})
+        assert client.get(f"{address_of(stored)}/heat/0").status_code == 404
+
+
+def test_that_nothing_can_be_read_is_not_remembered_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It used to be remembered for ever, also after the recordings had been kept."""
+    monkeypatch.setattr("inspector.web.media.EMPTY_S", -1.0)
+    reader, judged = Late(), verdict()
+
+    async def read_twice() -> tuple[bool, bool]:
+        pieces = media(reader)
+        first, second = [await pieces.files(address_of(entry(judged)), judged) for _ in range(2)]
+        pieces.close()
+        return first.is_empty, second.is_empty
+
+    assert asyncio.run(read_twice()) == (True, False)
+
+
+class Late(OnePiece):
+    """Has no recordings at first."""
+
+    def observation(self, verdict: pb.Verdict) -> Observation:
+        piece = super().observation(verdict)
+        return replace(piece, views={}, clips={}) if self.num_reads == 1 else piece

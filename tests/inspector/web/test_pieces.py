@@ -9,9 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from inspector.archive.find import Archive
+from inspector.archive.limited import TookTooLongError
 from inspector.web.piece_links import piece_path
 from streams.observation import InspectionId
-from tests.inspector.web.filled_archive import verdict_of
+from tests.inspector.web.filled_archive import START_NS, verdict_of
 from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 
 ROW = re.compile(r'<th scope="row"><a class="named" href="([^"]*)" title="([^"]*)"')
@@ -208,3 +210,31 @@ def test_a_page_of_pieces_is_small(pages: Pages, client: TestClient) -> None:
 @pytest.mark.parametrize("name", [".", ".."])
 def test_names_that_browsers_resolve_are_no_part_of_a_path(name: str) -> None:
     assert urlsplit(piece_path(InspectionId("l", "s", name, 1))).path == "/pieces/one"
+
+
+def test_a_score_without_a_time_is_searched_for_in_the_newest_days(pages: Pages, client: TestClient) -> None:
+    old_ns = START_NS - 8 * 86_400 * 10**9
+    pages.archive.put(verdict_of(7, entry_ns=old_ns))
+    pages.archive.put(verdict_of(27, entry_ns=START_NS))
+
+    answer = client.get("/pieces", params={"score_from": "0.9"})
+    assert ids(answer.text) == ["piece-0000027"]
+    assert "searched for in the newest 7 days" in answer.text
+    assert client.get("/pieces/new", params={"score_from": "0.9", "after": "0"}).json()["count"] == 1
+    assert ids(client.get("/pieces", params={"score_from": "0.9", "since": "2025-11-01"}).text) == [
+        "piece-0000027",
+        "piece-0000007",
+    ]
+
+
+def test_a_search_that_takes_too_long_says_what_to_do(
+    pages: Pages, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> list[object]:
+        raise TookTooLongError("the archive searched for 5 s")
+
+    monkeypatch.setattr(Archive, "find", find)
+    answer = client.get("/pieces")
+    assert answer.status_code == 503
+    assert "The search took too long" in answer.text
+    assert "narrow the time" in answer.text

@@ -306,8 +306,8 @@ def test_axe_finds_nothing_serious(browser: Browser, site: Site, size: tuple[int
         page.goto(site.address + path)
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         page.locator("figure svg, #pieces, h1").first.wait_for()
-        found = [each for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
-        assert not found, (path, [(each["id"], each["nodes"][0]["html"]) for each in found])
+        serious = [each for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
+        assert not serious, (path, [(each["id"], each["nodes"][0]["html"]) for each in serious])
     context.close()
 
 

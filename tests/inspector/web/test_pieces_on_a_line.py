@@ -17,12 +17,12 @@ from tests.inspector.web.running_line import RunningLine
 PATIENCE_S = 60
 
 
-def get(address: str, wanted: str = "") -> httpx.Response:
+def get(address: str, words: str = "") -> httpx.Response:
     """The page, once it answers and holds the wanted words: archive and store follow the line with a delay."""
     deadline_s = time.monotonic() + PATIENCE_S
     while True:
         answer = httpx.get(address, timeout=30)
-        if (answer.status_code == 200 and wanted in answer.text) or time.monotonic() > deadline_s:
+        if (answer.status_code == 200 and words in answer.text) or time.monotonic() > deadline_s:
             return answer
         time.sleep(0.2)
 

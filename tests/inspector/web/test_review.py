@@ -1,4 +1,4 @@
-"""What the server tells the Review page, and what it does not."""
+"""The server's answers to the Review page hold nothing that names a known piece."""
 
 import json
 import re
@@ -32,14 +32,14 @@ from tests.inspector.web.review_parts import ReviewPages, review_pages
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[ReviewPages]:
-    with review_pages(tmp_path, num_pieces=8, num_known=2) as made:
-        yield made
+def pages(tmp_path: Path) -> Iterator[ReviewPages]:
+    with review_pages(tmp_path, num_pieces=8, num_known=2) as pages:
+        yield pages
 
 
 @pytest.fixture
-def client(made: ReviewPages) -> Iterator[TestClient]:
-    with TestClient(made.app, base_url="http://127.0.0.1") as client:
+def client(pages: ReviewPages) -> Iterator[TestClient]:
+    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -57,7 +57,7 @@ def test_three_pieces_are_held_and_stay_the_same(client: TestClient) -> None:
     assert held(client) == first
 
 
-def test_an_answer_brings_the_next_piece(client: TestClient, made: ReviewPages) -> None:
+def test_an_answer_brings_the_next_piece(client: TestClient, pages: ReviewPages) -> None:
     first, second, third = held(client)
     state = answer(client, first["token"], "nok", ["dent"])
     assert [card["token"] for card in state["pieces"][:2]] == [second["token"], third["token"]]
@@ -72,10 +72,10 @@ def test_undo_brings_the_piece_back(client: TestClient) -> None:
     assert client.post("/review/undo").json()["undone"] is False
 
 
-def test_the_author_is_who_is_signed_in(client: TestClient, made: ReviewPages) -> None:
+def test_the_author_is_who_is_signed_in(client: TestClient, pages: ReviewPages) -> None:
     first, *_ = held(client)
     client.post("/review/answer", json={"token": first["token"], "label": "ok", "author": "somebody else"})
-    assert {author for _, _, author in published(made.desk)} == {"local"}
+    assert {author for _, _, author in published(pages.desk)} == {"local"}
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_pictures_and_sounds_are_for_whoever_holds_the_piece(client: TestClient)
     assert client.get(top["frames"][0]).status_code == 404
 
 
-def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, made: ReviewPages) -> None:
+def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, pages: ReviewPages) -> None:
     """Cards and headers of known and other pieces have the same form, and nothing in them names the piece."""
     forms: dict[bool, set[str]] = {True: set(), False: set()}
     for _ in range(8):
         (card, *_) = held(client)
-        name = made.desk.name(made.page.review.desk.held("local", card["token"]).verdict_key)  # type: ignore[union-attr]
+        name = pages.desk.name(pages.page.review.desk.held("local", card["token"]).verdict_key)  # type: ignore[union-attr]
         text = json.dumps(card)
         for secret in (name, "known", "demo", "0123456789ab", "quinn", "score"):
             assert secret not in text
@@ -121,24 +121,24 @@ def test_nothing_in_the_traffic_tells_a_known_piece(client: TestClient, made: Re
     assert forms[True] == forms[False] != set()
 
 
-def test_answers_to_known_pieces_are_not_published(client: TestClient, made: ReviewPages) -> None:
+def test_answers_to_known_pieces_are_not_published(client: TestClient, pages: ReviewPages) -> None:
     while cards := held(client):
         answer(client, cards[0]["token"])
-    names = [name for name, _, _ in published(made.desk)]
+    names = [name for name, _, _ in published(pages.desk)]
     assert sorted(names) == sorted(f"p{number}" for number in range(8))
 
 
-def test_the_tokens_of_a_person_are_of_no_use_to_another(made: ReviewPages) -> None:
-    token = made.desk.desk.hold("ada", 1)[0].token
-    with TestClient(made.app, base_url="http://127.0.0.1") as client:
+def test_the_tokens_of_a_person_are_of_no_use_to_another(pages: ReviewPages) -> None:
+    token = pages.desk.desk.hold("ada", 1)[0].token
+    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
         assert client.get(f"/review/pieces/{token}/0/picture/0").status_code == 404
         assert "somebody else" in answer(client, token)["problem"]
-    assert published(made.desk) == []
+    assert published(pages.desk) == []
 
 
-def test_prepared_pieces_take_a_bounded_amount_of_memory(made: ReviewPages) -> None:
-    """The oldest go first; whoever asks for one again gets it again."""
-    pieces = made.page.review
+def test_prepared_pieces_take_a_bounded_amount_of_memory(pages: ReviewPages) -> None:
+    """The oldest go first; a person who asks for one again gets it again."""
+    pieces = pages.page.review
     assert pieces is not None
     pieces.max_bytes = 1
     first, *_ = pieces.hold("ada")
@@ -162,11 +162,11 @@ def test_names_that_a_producer_chose_are_cut_and_free_of_control_characters() ->
     assert sources[0]["absent"] == "this recording was not kept"
 
 
-def test_files_of_a_piece_are_told_by_no_hash(made: ReviewPages, client: TestClient) -> None:
+def test_files_of_a_piece_are_told_by_no_hash(pages: ReviewPages, client: TestClient) -> None:
     """They show the same; every token has bytes of its own."""
-    pieces = made.page.review
+    pieces = pages.page.review
     assert pieces is not None
-    key = made.desk.row("p0").key
+    key = pages.desk.row("p0").key
     one, other = (pieces._prepared(Held(token, key, 0)) for token in ("one", "other"))
     first, second = one.files.pictures["top"][0].data, other.files.pictures["top"][0].data
     assert first != second
@@ -189,11 +189,11 @@ def test_marks_are_comments_that_decoders_skip() -> None:
     assert marked(b"other") == b"other"
 
 
-def test_what_others_found_is_not_shown_to_whoever_holds_the_piece(client: TestClient, made: ReviewPages) -> None:
-    made.desk.say("p0", "bob", "nok", "dent")
-    key = made.desk.row("p0").key
+def test_what_others_found_is_not_shown_to_whoever_holds_the_piece(client: TestClient, pages: ReviewPages) -> None:
+    pages.desk.say("p0", "bob", "nok", "dent")
+    key = pages.desk.row("p0").key
     assert client.get(f"/kept/{key}/feedback").json()["findings"]
-    (card,) = [each for each in held(client) if made.desk.desk.held("local", each["token"]).verdict_key == key]  # type: ignore[union-attr]
+    (card,) = [each for each in held(client) if pages.desk.desk.held("local", each["token"]).verdict_key == key]  # type: ignore[union-attr]
     assert client.get(f"/kept/{key}/feedback").json()["findings"] == []
     page = client.get("/pieces/line-1/station-1/p0/0").text
     assert "waits for your answer" in page
@@ -213,9 +213,9 @@ class Acts(NoAudit):
         return nullcontext()
 
 
-def test_the_audit_log_names_the_piece_and_the_old_and_new_label(made: ReviewPages) -> None:
+def test_the_audit_log_names_the_piece_and_the_old_and_new_label(pages: ReviewPages) -> None:
     acts = Acts()
-    app = create_app(replace(made.page, audit=acts))
+    app = create_app(replace(pages.page, audit=acts))
     with TestClient(app, base_url="http://127.0.0.1") as client:
         card = held(client)[0]
         answer(client, card["token"], "nok", ["dent"])
@@ -238,12 +238,12 @@ class SlowReader:
         return self.inner.read_of(key, verdict)
 
 
-def test_a_piece_is_prepared_once_and_few_at_a_time(made: ReviewPages) -> None:
-    pieces = made.page.review
+def test_a_piece_is_prepared_once_and_few_at_a_time(pages: ReviewPages) -> None:
+    pieces = pages.page.review
     assert pieces is not None
     reader = SlowReader(pieces.inputs)
     pieces.inputs, pieces.wait_s = reader, 60.0
-    keys = [made.desk.row(f"p{number}").key for number in range(4)]
+    keys = [pages.desk.row(f"p{number}").key for number in range(4)]
     wanted = [Held(f"t{key}", key, 0) for key in keys] * 2
     with ThreadPoolExecutor(8) as threads:
         futures = [threads.submit(pieces._prepared, each) for each in wanted]

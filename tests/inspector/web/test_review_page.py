@@ -16,7 +16,7 @@ SERIOUS = ("serious", "critical")
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[ReviewPages]:
-    with review_pages(tmp_path, num_pieces=6) as made, served(made) as running:
+    with review_pages(tmp_path, num_pieces=6) as pages, served(pages) as running:
         yield running
 
 
@@ -52,8 +52,8 @@ def test_every_piece_is_answered_by_one_key(page: Page, desk: ReviewPages) -> No
         pressed(page, key)
     expect(page.locator("#empty")).to_be_visible()
     expect(page.locator("#progress")).to_contain_text("2 OK, 3 NOK, 1 don't know")
-    found = published(desk.desk)
-    assert [(name, int(label)) for name, label, _ in found] == [
+    answers = published(desk.desk)
+    assert [(name, int(label)) for name, label, _ in answers] == [
         ("p0", 1), ("p1", 2), ("p2", 2), ("p3", 3), ("p4", 1), ("p5", 2),
     ]  # fmt: skip
 
@@ -154,8 +154,8 @@ def test_new_pieces_appear_by_themselves(page: Page, desk: ReviewPages) -> None:
 def test_the_page_is_accessible_and_fits(page: Page, desk: ReviewPages, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
     opened(page, desk)
-    found = Axe().run(page).response["violations"]
-    assert [each["id"] for each in found if each["impact"] in SERIOUS] == []
+    violations = Axe().run(page).response["violations"]
+    assert [each["id"] for each in violations if each["impact"] in SERIOUS] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
 

@@ -28,7 +28,7 @@ VALUES = {"int": "1", "": "x", "path": "x", "str": "x"}
 
 def address(route: Route) -> str:
     """The route's path with a value for each parameter."""
-    return re.sub(r"\{\w+:?(\w*)\}", lambda found: VALUES[found[1]], route.path)
+    return re.sub(r"\{\w+:?(\w*)\}", lambda match: VALUES[match[1]], route.path)
 
 
 def status(client: httpx.Client, route: Route, method: str, **headers: str) -> int:
@@ -77,13 +77,13 @@ def test_the_table_of_routes_and_roles(page: GuardedPage, client: httpx.Client, 
     action = action_of(route)
     assert action is not None
     for role in Role:
-        found = status(client, route, method, authorization=f"Bearer {page.tokens[role]}")
+        code = status(client, route, method, authorization=f"Bearer {page.tokens[role]}")
         if action == OPEN:
-            assert found != 401, (role, found)
+            assert code != 401, (role, code)
         elif role >= ACTIONS[action]:
-            assert found not in (401, 403), (role, found)
+            assert code not in (401, 403), (role, code)
         else:
-            assert found == 403, (role, found)
+            assert code == 403, (role, code)
 
 
 WRONG = ["nothing", "revoked", "expired", "unknown", "garbage", "basic", "a foreign cookie"]

@@ -165,7 +165,7 @@ def test_forms_of_other_sites_are_refused(client: httpx.Client, path: str) -> No
 
 
 def test_an_open_page_takes_no_change_from_another_site_and_no_other_name(tmp_path: Path) -> None:
-    """Whoever makes a browser on this machine visit a page of theirs must not reach ours through it."""
+    """Somebody who makes a browser on this machine visit their page must not reach ours through it."""
     with guarded_page(tmp_path, AccessSettings()) as page, page.client() as client:
         assert client.get("/live").status_code == 200
         assert post(client).status_code not in (401, 403)
@@ -388,3 +388,32 @@ def test_a_provider_that_is_away_is_unavailable(tmp_path: Path) -> None:
         answer = client.get("/sign-in/provider")
         assert answer.status_code == 503
         assert "does not answer" in answer.text
+
+
+def test_another_site_loads_nothing_and_uses_up_no_rate(tmp_path: Path) -> None:
+    rates = RateSettings(requests_per_s=0.01, burst_s=500.0)
+    foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    with guarded_page(tmp_path, AccessSettings(rates=rates)) as page, page.client() as client:
+        assert [client.get("/static/style.css", headers=foreign).status_code for _ in range(20)] == [403] * 20
+        led = foreign | {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+        assert client.get("/", headers=led).status_code == 200
+
+
+def test_a_page_behind_a_proxy_with_tls_has_cookies_for_tls_only(tmp_path: Path) -> None:
+    oidc = OidcSettings("https://sso.example", "inspector", page_url="https://inspector.plant.example")
+    access = AccessSettings(token_file=tmp_path / "tokens.json", oidc=oidc)
+    with guarded_page(tmp_path, access) as page, page.client() as client:
+        answer = sign_in(client, page.tokens[Role.VIEWER])
+    assert answer.headers["set-cookie"].startswith("__Host-inspector_session=")
+    assert "Secure" in answer.headers["set-cookie"]
+    assert "strict-transport-security" in answer.headers
+
+
+def test_changes_of_one_person_are_limited_wherever_they_come_from(tmp_path: Path) -> None:
+    access = AccessSettings(token_file=tmp_path / "tokens.json", rates=RateSettings(acts_per_minute=2.0))
+    with guarded_page(tmp_path, access) as page, page.client() as client:
+        bearer = {"authorization": f"Bearer {page.tokens[Role.OPERATOR]}"}
+        codes = [client.post("/review/undo", headers=bearer).status_code for _ in range(3)]
+        assert (codes[0], codes[2]) == (404, 429)
+        other = {"authorization": f"Bearer {page.tokens[Role.QUALITY]}"}
+        assert client.post("/review/undo", headers=other).status_code == 404

@@ -1,4 +1,4 @@
-"""The sign-in page in a real browser: by keyboard alone, at both widths, and what an open page says when it is over."""
+"""The sign-in page in a real browser: by keyboard alone, at both widths, and the message at the end of a session."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_person_signs_in_by_keyboard_and_signs_out(page: Page, guarded: Guarde
 def test_the_sign_in_page_has_no_serious_findings(page: Page, guarded: GuardedPage, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{guarded.address}/sign-in")
-    found = Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
-    assert not serious, found.generate_report()
+    results = Axe().run(page)
+    serious = [each for each in results.response["violations"] if each["impact"] in ("serious", "critical")]
+    assert not serious, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
 
 from inspector.web.app import create_app
 from inspector.web.hub import BLIND_AFTER_S
+from inspector.web.metrics import WebMetrics
+from inspector.web.patience import client_host
 from inspector.web.server import WebServer, listening_socket
 from inspector.web.settings import WebSettings
 from inspector.web.state import Floor
+from inspector.web.stream_places import StreamPlaces
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.inspector.web.parts import floor_with, verdict
 from tests.inspector.web.viewer import Viewer
@@ -32,9 +37,9 @@ class Site:
 
     def append(self, count: int = 1, detail: str = "") -> None:
         for _ in range(count):
-            made = verdict(self._number)
-            made.modalities[0].detail = detail
-            self.log.append(self.log.partitions[0], made.SerializeToString())
+            message = verdict(self._number)
+            message.modalities[0].detail = detail
+            self.log.append(self.log.partitions[0], message.SerializeToString())
             self._number += 1
 
     def watch(self, after: str = "", receive_bytes: int | None = None) -> Viewer:
@@ -185,6 +190,25 @@ def test_one_viewer_too_many_is_refused_and_a_place_that_is_left_is_free_again(l
 def test_one_host_may_take_its_share_of_places_only(log: MemoryLog) -> None:
     with served(log, WebSettings(max_streams_per_host=1, heartbeat_s=0.1)) as site, site.watch(), site.watch() as other:
         assert other.status == 429
+
+
+def test_one_person_takes_their_share_of_places_from_whatever_host() -> None:
+    places = StreamPlaces(WebSettings(max_streams_per_person=1), WebMetrics(CollectorRegistry()))
+    with (
+        places.occupy("host-1", "ann"),
+        places.occupy("host-1"),
+        places.occupy("host-2", "bob"),
+        pytest.raises(HTTPException, match="429"),
+        places.occupy("host-2", "ann"),
+    ):
+        pass
+    with places.occupy("host-2", "ann"):
+        assert places.num_open == 1
+
+
+def test_addresses_of_one_network_are_one_host() -> None:
+    assert client_host(("2001:db8::1", 1)) == client_host(("2001:db8::ffff:2", 2)) != client_host(("2001:db9::1", 1))
+    assert client_host(("::ffff:192.0.2.7", 1)) == client_host(("192.0.2.7", 2))
 
 
 def test_a_viewer_that_reads_nothing_is_cut_off_and_harms_nobody(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""One table says what a kind of sensor means; every kind of the wire and of recipes is in it."""
+"""One table describes the kinds of sensors; every kind of the wire and of recipes is in it."""
 
 from pathlib import Path
 from typing import get_args

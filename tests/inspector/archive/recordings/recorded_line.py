@@ -1,4 +1,4 @@
-"""A line with every kind of recording, judged by a stand-in that keeps what it was given."""
+"""A line with every kind of recording, judged by a stand-in that keeps its inputs."""
 
 import hashlib
 import time

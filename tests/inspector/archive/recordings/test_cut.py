@@ -36,9 +36,9 @@ def test_of_two_records_with_one_sample_the_lower_offset_counts() -> None:
     assert cut_again(signal(0, 0, 6, 7, 5), items, 100).samples[:, 0].tolist() == [1, 2, 9, 9, 9, 9, 0, 0, 0, 0]
 
 
-def why(wanted: pb.SignalInput, items: dict[int, Chunk | Trace], max_samples: int = 100) -> Why:
+def why(clip: pb.SignalInput, items: dict[int, Chunk | Trace], max_samples: int = 100) -> Why:
     with pytest.raises(InputError) as error:
-        cut_again(wanted, items, max_samples)
+        cut_again(clip, items, max_samples)
     return error.value.why
 
 
@@ -53,7 +53,7 @@ def test_the_length_of_a_clip_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "items"),
+    ("clip", "items"),
     [
         (signal(8, 0, 4, 5), {5: chunk(5, 0, [1, 2, 3, 4])}),
         (signal(0, 0, 4, 5), {5: chunk(5, 0, [1, 2, 3])}),
@@ -62,8 +62,8 @@ def test_the_length_of_a_clip_is_bounded() -> None:
     ],
     ids=["beyond the end", "too few samples", "other channels", "another time"],
 )
-def test_records_that_do_not_fit_are_of_another_log(wanted: pb.SignalInput, items: dict[int, Chunk | Trace]) -> None:
-    assert why(wanted, items) is Why.OTHER_RECORD
+def test_records_that_do_not_fit_are_of_another_log(clip: pb.SignalInput, items: dict[int, Chunk | Trace]) -> None:
+    assert why(clip, items) is Why.OTHER_RECORD
 
 
 def test_a_trace_starts_when_the_clip_does() -> None:
@@ -79,3 +79,11 @@ def test_clocks_may_drift_a_little() -> None:
     late = signal(0, 0, 2, 5, length=2)
     late.first_ns = T0 + MAX_APART_NS
     assert cut_again(late, {5: chunk(5, 0, [1, 2])}, 100).samples[:, 0].tolist() == [1, 2]
+
+
+def test_a_span_that_names_no_record_is_refused() -> None:
+    """It used to end the keeping of all pieces behind it."""
+    assert why(signal(0, 0, 4), {}) is Why.NOT_NAMED
+    both = signal(0, 0, 4, 5)
+    both.spans.add(at=4, num_samples=4)
+    assert why(both, {5: chunk(5, 0, [1, 2, 3, 4])}) is Why.NOT_NAMED

@@ -1,4 +1,4 @@
-"""What a verdict was judged on is read from the log again, bit for bit, and what the log lost is named."""
+"""The inputs of a verdict are read from the log again, bit for bit, and lost records are named."""
 
 import sqlite3
 from collections.abc import Callable
@@ -29,7 +29,7 @@ NUM = 9
 
 
 class Judged:
-    """A line that has judged, its log, and what was judged."""
+    """A line that has judged, its log, and its observations."""
 
     def __init__(self, folder: Path, num_pieces: int = NUM) -> None:
         self.path = folder / "log.db"

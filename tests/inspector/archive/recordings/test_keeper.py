@@ -1,8 +1,9 @@
 """What pieces were judged on is kept, once, and read back from the archive bit for bit."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from inspector.archive.database import Database
 from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.folder_store import FolderStore
+from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.keeping import Keeping
 from inspector.archive.recordings.kept_inputs import KeptInputs
 from inspector.archive.recordings.missing import Why
@@ -18,6 +20,7 @@ from inspector.archive.rows import PieceFilter
 from inspector.archive.schema import HOLDS
 from inspector.recipe.keep import Keep
 from inspector.verdicts.follow import StoreError
+from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.log import LogUnavailableError
 from tests.inspector.archive.recordings.kept_line import ALL, KeptLine, archive_verdicts
 from tests.inspector.archive.recordings.recorded_line import PREFIX, assert_equal
@@ -41,9 +44,9 @@ def line(judged: Judged, database: Database, tmp_path: Path) -> Iterator[KeptLin
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For tests whose statements others have tried on both databases."""
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as made:
-        upgrade(made)
-        yield made
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
+        upgrade(opened)
+        yield opened
 
 
 @pytest.fixture
@@ -285,3 +288,57 @@ def test_files_of_a_verdict_that_the_archive_removed_are_swept(line: KeptLine, t
         os.utime(path, (path.stat().st_mtime - 7200,) * 2)
     assert line.retention(grace_s=0).sweep() > 0
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), MemoryError()])
+def test_a_piece_that_cannot_be_read_by_an_error_delays_no_other_one(
+    sqlite_line: KeptLine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """It used to end the floor, at each start anew."""
+    read, failures = sqlite_line.inputs.read, [error]
+
+    def fails_once(verdict: Verdict) -> JudgedInputs:
+        if failures:
+            raise failures.pop()
+        return read(verdict)
+
+    monkeypatch.setattr(sqlite_line.inputs, "read", fails_once)
+    sqlite_line.run()
+    assert num_kept(sqlite_line) == NUM - 1
+    assert sqlite_line.value("missing_total", reason="unreadable") == 1
+    assert "cannot be read, by an error of this program" in caplog.text
+
+
+def test_the_sweep_of_a_service_that_restarts_often_comes_to_every_folder(
+    sqlite_line: KeptLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to begin with the first one at each start."""
+    swept: list[str] = []
+    retention = sqlite_line.retention()
+
+    def sweep(prefixes: Sequence[str]) -> int:
+        swept.extend(prefixes)
+        return 0
+
+    monkeypatch.setattr(retention, "sweep", sweep)
+    for _ in range(12):
+        moments = iter([0.0])  # when it is made; an hour and more has passed afterwards
+        keeping = Keeping(
+            sqlite_line.keeper, retention, sqlite_line.metrics, 256.0, monotonic=partial(next, moments, 4000.0)
+        )
+        keeping.turn()
+    assert len(set(swept)) > 1
+
+
+def test_held_recordings_take_no_room_from_the_others(sqlite_line: KeptLine) -> None:
+    """The newest pieces used to go, because the held ones alone had more bytes than the limit."""
+    sqlite_line.run()
+    rows = sqlite_line.archive.find(PieceFilter(decisions=[1]), limit=100)
+    sizes = {row.key: sum(kept.num_bytes for kept in sqlite_line.archive.recordings(row.key)) for row in rows}
+    newest, *others = sorted(sizes, reverse=True)
+    for key in others:
+        hold(sqlite_line, key)
+    sqlite_line.keeps = {"disc": Keep(pieces="all", pass_bytes=sizes[newest])}
+    assert sqlite_line.retention().apply() == 0
+    assert sqlite_line.value("held_bytes", decision="pass") == sum(sizes[key] for key in others)
+    assert sqlite_line.value("bytes", decision="pass") == sum(sizes.values())

@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStor
 def test_a_content_is_kept_once_and_read_back(store: ObjectStore) -> None:
     assert store.put(CONTENT) == store.put(CONTENT) == DIGEST
     assert store.get(DIGEST, 100) == CONTENT
-    assert [found.digest for found in store.listed(DIGEST[:2])] == [DIGEST]
+    assert [file.digest for file in store.listed(DIGEST[:2])] == [DIGEST]
     assert list(store.listed("ee")) == []
 
 
@@ -158,3 +158,19 @@ def test_what_a_crash_left_is_tidied_up(tmp_path: Path) -> None:
 )
 def test_the_settings_name_a_folder_or_an_address(tmp_path: Path, place: str, expected: Callable[[Path], str]) -> None:
     assert open_store(RecordingSettings(store=place), tmp_path).name == expected(tmp_path)
+
+
+def test_a_file_that_is_asked_for_while_it_is_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderStore(tmp_path / "store")
+    digest = store.put(CONTENT)
+    (path,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    os.utime(path, (1, 1))
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        assert store.put(CONTENT) == digest
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert not store.remove(digest, 3600)
+    assert store.get(digest, 100) == CONTENT
