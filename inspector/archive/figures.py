@@ -154,18 +154,18 @@ class Figures:
             feedback.pass_number == _T.pass_number,
         )
         query = (
-            select(_T.key, feedback.author, _T.decision, feedback.label, *_COLUMNS[by])
+            select(_T.key, feedback.author, feedback.author_proof, _T.decision, feedback.label, *_COLUMNS[by])
             .join(FEEDBACK, and_(*is_same))
             .where(*_within(scope))
             .order_by(feedback.given_ns, feedback.key)
         )
-        by_piece: dict[int, dict[str, tuple[int, int, tuple[str, ...]]]] = {}
+        by_piece: dict[int, dict[tuple[str, str], tuple[int, int, tuple[str, ...]]]] = {}
         with self._database.read() as connection:
-            for key, author, decision, label, *group in connection.execute(query):
+            for key, author, proof, decision, label, *group in connection.execute(query):
                 words = by_piece.setdefault(key, {})
-                words.pop(author, None)  # the newest word of each author counts, and stands last
+                words.pop((proof, author), None)  # the newest word of each author counts, and stands last
                 if label in (Label.LABEL_OK, Label.LABEL_NOK):
-                    words[author] = (decision, label, tuple(group))
+                    words[proof, author] = (decision, label, tuple(group))
         return _findings(list(words.values())[-1] for words in by_piece.values() if words)
 
     def latency(self, scope: Scope) -> Latency:

@@ -99,13 +99,12 @@ class Archive:
         """People's findings about the piece, oldest first."""
         feedback = FEEDBACK.c
         query = (
-            select(
-                feedback.label, feedback.defects, feedback.author, feedback.note, feedback.given_ns, feedback.append_ns
-            )
+            select(feedback.label, feedback.defects, feedback.author, feedback.note, feedback.given_ns,
+                   feedback.append_ns, feedback.author_proof)
             .join(VERDICTS, and_(*(FEEDBACK.c[name] == VERDICTS.c[name] for name in _INSPECTION)))
             .where(VERDICTS.c.key == key)
             .order_by(FEEDBACK.c.given_ns, FEEDBACK.c.key)
-        )
+        )  # fmt: skip
         with self._database.read() as connection:
             return [_feedback(row) for row in connection.execute(query).mappings()]
 

@@ -88,6 +88,13 @@ class KeptFeedback:
     note: str
     given_ns: int
     append_ns: int
+    author_proof: str = ""
+    """How the author's name was proven; empty: not at all."""
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Who it was: one name that was proven in two ways may be two people."""
+        return self.author_proof, self.author
 
 
 @dataclass(frozen=True, slots=True)

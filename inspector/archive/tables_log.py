@@ -39,13 +39,24 @@ FEEDBACK = Table(
     Column("append_ns", NUMBER, nullable=False),
     # Identity of the finding; empty where the author gave none.
     Column("id", TEXT, nullable=False, server_default=""),
+    # How the author's name was proven; empty for a name that nobody has proven.
+    Column("author_proof", TEXT, nullable=False, server_default=""),
     UniqueConstraint("topic_id", "partition", "offset", "append_ns"),
     sqlite_autoincrement=True,
 )
 """People's findings about pieces, as on the feedback topic. They may come before their verdict."""
 Index("feedback_by_piece", FEEDBACK.c.piece_id, FEEDBACK.c.given_ns)
 Index("feedback_by_time", FEEDBACK.c.append_ns)
-Index("feedback_once_id", FEEDBACK.c.id, unique=True, sqlite_where=text("id <> ''"), postgresql_where=text("id <> ''"))
+# Of one author: the id of another person's finding must not keep it out.
+Index(
+    "feedback_once_id",
+    FEEDBACK.c.author_proof,
+    FEEDBACK.c.author,
+    FEEDBACK.c.id,
+    unique=True,
+    sqlite_where=text("id <> ''"),
+    postgresql_where=text("id <> ''"),
+)
 
 DEPLOYMENTS = Table(
     "deployments",

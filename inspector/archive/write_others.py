@@ -94,6 +94,7 @@ def _finding(finding: Finding) -> dict[str, str | int]:
         "note": stored_text(message.note, MAX_NOTE),
         "given_ns": message.given_ns,
         "id": stored_text(message.id, MAX_ID),
+        "author_proof": stored_text(message.author_proof),
     }
 
 

@@ -73,7 +73,7 @@ def export(
         audited(service) as audit,
         audit.act(principal, ACTION, str(out), {"line": line or "", "product": product or ""}),
     ):
-        summary = export_dataset(database, store, piece_filter, out, seed=seed)
+        summary = export_dataset(database, store, piece_filter, out, seed=seed, proven_only=service.access.has_roles)
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from inspector.access.audit.log import AuditLog
 from inspector.access.audit.protocol import AuditError
 from inspector.access.principal import Principal
 from inspector.archive.database import Database, DatabaseError
@@ -31,7 +32,10 @@ from inspector.review.export.consensus import Consensus, consensus
 from inspector.review.export.reviewed import spoken_about
 from inspector.review.findings import Finding, parse_finding
 from inspector.review.known import KnownPieceError, KnownPieces
+from inspector.review.people import person_word
 from inspector.verdicts.follow import StoreError
+from inspector.verdicts.words import enum_word
+from protos.inspection.v1.records_pb2 import Label
 from streams.observation import InspectionId
 
 ERRORS = (AgreementError, AuditError, DatabaseError, KnownPieceError, StoreError)
@@ -106,7 +110,8 @@ def add(
     """
     if sum(each is not None for each in (piece or None, manifest, said_by)) != 1 or (piece and label is None):
         raise click.UsageError("name one of LINE STATION PIECE with --label, --manifest, or --said-by")
-    with _place(config, KNOWN, token_file, target=str(manifest or said_by or "/".join(piece or ()))) as place:
+    origin = f"said by {said_by}" if said_by else str(manifest or "command")
+    with _place(config, KNOWN, token_file) as place, audited(place.service) as audit:
         if piece:
             inspection = InspectionId(*piece, pass_number)
             row = place.archive.by_inspection(inspection)
@@ -115,14 +120,18 @@ def add(
             truths = [(row, parse_finding(label or "", defects))]
         else:
             truths = _of_manifest(place, manifest) if manifest else _said_by(place, said_by or "")
-        _enter(place, truths)
+        _enter(place, truths, audit, origin)
 
 
-def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]]) -> None:
+def _enter(place: _Place, truths: list[tuple[PieceRow, Finding]], audit: AuditLog, origin: str) -> None:
+    """Each piece is an act of its own in the audit log, with its truth and where that is from."""
     pieces, num_entered, problems = KnownPieces(place.database), 0, list[str]()
     for row, truth in truths:
         try:
-            pieces.add(row, truth, place.principal.name, time.time_ns())
+            target = "/".join((row.line, row.station, row.piece_id, str(row.pass_number)))
+            detail = {"label": enum_word(Label, truth.label), "defects": ", ".join(truth.defects), "from": origin}
+            with audit.act(place.principal, KNOWN, target, detail):
+                pieces.add(row, truth, place.principal.name, time.time_ns())
             num_entered += 1
         except KnownPieceError as error:
             problems.append(str(error))
@@ -148,12 +157,25 @@ def _of_manifest(place: _Place, manifest: Path) -> list[tuple[PieceRow, Finding]
 
 
 def _said_by(place: _Place, author: str) -> list[tuple[PieceRow, Finding]]:
+    """`author` is a name, or `token:name` and the like; it must mean one person. Where people prove their names, only
+    findings under a proven name count. Raises KnownPieceError."""
     truths = []
-    for spoken in spoken_about(place.database, PieceFilter()):
-        agreed = consensus([finding for finding in spoken.findings if finding.author == author])
-        if isinstance(agreed, Consensus) and not spoken.was_read_twice:
-            truths.append((place.archive.row(spoken.key), parse_finding(agreed.label, agreed.defects)))
+    all_spoken = spoken_about(place.database, PieceFilter(), proven_only=place.service.access.has_roles)
+    wanted = _person(author, {finding.person for spoken in all_spoken for finding in spoken.findings})
+    for spoken in all_spoken:
+        said = consensus([finding for finding in spoken.findings if finding.person == wanted])
+        if isinstance(said, Consensus) and not spoken.was_read_twice:
+            truths.append((place.archive.row(spoken.key), parse_finding(said.label, said.defects)))
     return truths
+
+
+def _person(author: str, people: set[tuple[str, str]]) -> tuple[str, str]:
+    """Proof and name. Raises KnownPieceError."""
+    meant = sorted(each for each in people if author in (each[1], person_word(each[1], each[0])))
+    if len(meant) > 1:
+        words = " or ".join(person_word(name, proof) if proof else f"{name} (not proven)" for proof, name in meant)
+        raise KnownPieceError(f"{author} is the name of several people: say {words}")
+    return meant[0] if meant else ("", author)
 
 
 @known.command("list")

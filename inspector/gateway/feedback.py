@@ -24,6 +24,8 @@ MAX_NOTE_BYTES = 4096
 MAX_DEFECTS = 64
 MAX_WAITING = 32
 BURST_S = 5.0
+CLIENT_ID = "client/"
+"""Before the ids that clients choose: they must not be those of the review desk, or of a page."""
 FEEDBACK_TYPE = TYPE_PREFIX + "Feedback"
 LABELS = frozenset({Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE, Label.LABEL_WITHDRAWN})
 
@@ -75,6 +77,7 @@ class FeedbackWriter:
         message.author, message.author_proof = author_of(principal, feedback.author)
         try:
             check_feedback(message, self._lines)
+            message.id = f"{CLIENT_ID}{message.id}" if message.id else ""
             self._rate.take(caller.host)
             async with self._waiting.place(caller):
                 await self._lookup.find(inspection_id(message.inspection), caller, wait=True)

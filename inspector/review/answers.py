@@ -1,9 +1,11 @@
 """Takes the answers of reviewers, and takes them back. An answer and its record for the feedback topic are written in
 one transaction; answers to known pieces are kept here only, for they say nothing new about the piece."""
 
+import json
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX, REVIEW_PIECES, REVIEW_SLOTS
@@ -33,6 +35,16 @@ class _Slot(NamedTuple):
     reviewer: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a reviewer answered a piece, so far."""
+
+    verdict_key: int
+    label: int | None
+    """None while it is not answered."""
+    defects: tuple[str, ...] = ()
+
+
 _SLOTS = select(*(_S[name] for name in _Slot._fields))
 
 
@@ -55,6 +67,17 @@ class Answers:
             if slot.piece_key is not None:
                 self._publish_later(connection, slot, finding, f"{token}.{attempt}", now_ns)
                 self._settle(connection, slot.piece_key, finding, now_ns)
+
+    def standing(self, reviewer: str, token: str) -> Standing | None:
+        """None where the token is not the reviewer's. Raises StoreError."""
+        with self._database.read() as connection:
+            return _standing(connection, _slot(connection, reviewer, token, lock=False))
+
+    def last(self, reviewer: str, now_ns: int) -> Standing | None:
+        """What an undo would take back. Raises StoreError."""
+        with self._database.read() as connection:
+            earliest_ns = now_ns - round(self._settings.undo_s * 1e9)
+            return _standing(connection, _last_answered(connection, reviewer, earliest_ns, lock=False))
 
     def undo(self, reviewer: str, now_ns: int) -> bool:
         """Gives the piece of the reviewer's last answer back to them; False where there is none to undo. Raises
@@ -123,17 +146,28 @@ def ask_second(connection: Connection, piece_key: int) -> None:
     connection.execute(insert(REVIEW_SLOTS).values(piece_key=piece_key, slot=1))
 
 
-def _slot(connection: Connection, reviewer: str, token: str) -> _Slot | None:
-    query = _SLOTS.where(_S.token == token, _S.reviewer == reviewer)
-    row = connection.execute(query.with_for_update()).first()
+def _slot(connection: Connection, reviewer: str, token: str, *, lock: bool = True) -> _Slot | None:
+    return _first(connection, _S.token == token, _S.reviewer == reviewer, lock=lock)
+
+
+def _last_answered(connection: Connection, reviewer: str, earliest_ns: int, *, lock: bool = True) -> _Slot | None:
+    return _first(connection, _S.reviewer == reviewer, _S.answered_ns >= earliest_ns, lock=lock)
+
+
+def _first(connection: Connection, *terms: ColumnElement[bool], lock: bool) -> _Slot | None:
+    """The one that was answered last."""
+    query = _SLOTS.where(*terms).order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else _Slot(*row)
 
 
-def _last_answered(connection: Connection, reviewer: str, earliest_ns: int) -> _Slot | None:
-    query = _SLOTS.where(_S.reviewer == reviewer, _S.answered_ns >= earliest_ns)
-    newest = query.order_by(_S.answered_ns.desc(), _S.key.desc()).limit(1)
-    row = connection.execute(newest.with_for_update()).first()
-    return None if row is None else _Slot(*row)
+def _standing(connection: Connection, slot: _Slot | None) -> Standing | None:
+    if slot is None:
+        return None
+    in_queue, known = select(_P.verdict_key).join(REVIEW_SLOTS), select(_K.verdict_key).join(REVIEW_SLOTS)
+    query = (in_queue if slot.piece_key is not None else known).where(_S.key == slot.key)
+    key = connection.execute(query).scalar_one()
+    return Standing(key, slot.label, tuple(json.loads(slot.defects or "[]")))
 
 
 def _demand_same(slot: _Slot, finding: Finding) -> None:

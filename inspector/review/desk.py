@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inspector.archive.database import Database
-from inspector.review.answers import Answers, ask_second_opinion, num_answers
+from inspector.review.answers import Answers, Standing, ask_second_opinion, num_answers
 from inspector.review.findings import Finding
-from inspector.review.lending import Held, Lending
+from inspector.review.lending import Held, Lending, num_known_held
 from inspector.review.queue import Queue
 from inspector.review.settings import ReviewSettings
 from protos.inspection.v1.records_pb2 import Label
@@ -55,6 +55,18 @@ class Desk:
         """The piece of this token, while this reviewer holds it."""
         return self._lending.held(reviewer, token)
 
+    def owes(self, reviewer: str, inspection: InspectionId) -> bool:
+        """Whether the reviewer holds the piece: they must not see what others said about it."""
+        return self._lending.owes(reviewer, inspection)
+
+    def standing(self, reviewer: str, token: str) -> Standing | None:
+        """What the token named and how it was answered; None where it is not this reviewer's."""
+        return self._answers.standing(reviewer, token)
+
+    def last_answer(self, reviewer: str) -> Standing | None:
+        """What an undo would take back."""
+        return self._answers.last(reviewer, self._clock_ns())
+
     def answer(self, reviewer: str, token: str, finding: Finding) -> None:
         """Raises NotHeldError."""
         self._answers.answer(reviewer, token, finding, self._clock_ns())
@@ -72,6 +84,7 @@ class Desk:
         waiting = self.queue.num_waiting()
         with self._database.read() as connection:
             by_label = num_answers(connection, reviewer, since_ns)
+            waiting += num_known_held(connection, reviewer)
         ok, nok, unsure = (by_label.get(label, 0) for label in (Label.LABEL_OK, Label.LABEL_NOK, Label.LABEL_UNSURE))
         return Progress(ok, nok, unsure, rounded(waiting))
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from inspector.review.people import author_and_proof
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from streams.decode.limits import RecordError as InvalidError
 from streams.decode.limits import check_text
@@ -49,14 +50,16 @@ def parse_finding(word: str, defects: tuple[str, ...] = ()) -> Finding:
     return Finding(WORDS[word], tuple(dict.fromkeys(defects)))
 
 
-def feedback(inspection: InspectionId, finding: Finding, author: str, given_ns: int, identity: str) -> Feedback:
-    """The record that tells others."""
+def feedback(inspection: InspectionId, finding: Finding, reviewer: str, given_ns: int, identity: str) -> Feedback:
+    """The record that tells others; `reviewer` is as the desk knows them."""
+    author, proof = author_and_proof(reviewer)
     line, station, piece_id, pass_number = inspection
     return Feedback(
         inspection=Inspection(line=line, station=station, piece_id=piece_id, pass_number=pass_number),
         label=finding.label,
         defects=finding.defects,
         author=author,
+        author_proof=proof,
         note="review",
         given_ns=given_ns,
         id=identity,

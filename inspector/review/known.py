@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import ColumnElement, Table, and_, exists, insert, select, update
 
 from inspector.archive.database import Database
 from inspector.archive.find import PieceRow
+from inspector.archive.schema import ID_CONFLICTS
 from inspector.archive.tables_recordings import PIECE_RECORDINGS
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_PIECES
 from inspector.review.findings import Finding
@@ -39,6 +40,12 @@ class KnownPiece:
     added_ns: int
 
 
+def was_read_twice(table: Table) -> ColumnElement[bool]:
+    """Whether two parts had the id of the row: nobody knows which one people would look at."""
+    same = (ID_CONFLICTS.c[name] == table.c[name] for name in ("line", "station", "piece_id", "pass_number"))
+    return exists().where(*same)
+
+
 class KnownPieces:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,6 +62,9 @@ class KnownPieces:
             kept = select(_R.key).where(_R.verdict_key == piece.key, _R.sha256.is_not(None)).limit(1)
             if connection.execute(kept).first() is None:
                 raise KnownPieceError(f"{piece.piece_id}: no recording of it is kept, so nobody could look at it")
+            doubts = (ID_CONFLICTS.c[name] == value for name, value in identity.items())
+            if connection.execute(select(ID_CONFLICTS.c.line).where(*doubts)).first() is not None:
+                raise KnownPieceError(f"{piece.piece_id}: two parts were read under this id, so its truth is not known")
             changed = connection.execute(update(REVIEW_KNOWN).where(same).values(**entered, retired_ns=None))
             if changed.rowcount == 0:
                 values = {**identity, **entered, "verdict_key": piece.key, "decision": piece.decision}

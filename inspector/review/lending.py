@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from inspector.archive.database import Database
+from inspector.archive.schema import VERDICTS
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_PIECES, REVIEW_SLOTS
 from inspector.review.choice import decisions_shown
+from inspector.review.known import was_read_twice
 from inspector.review.settings import ReviewSettings
+from streams.observation import InspectionId
 
 MAX_HELD = 4
 """Pieces that one reviewer holds at a time."""
@@ -62,6 +65,13 @@ class Lending:
             rows = _held(connection, reviewer, MAX_HELD * 2)
         return next((Held(row.token, row.verdict_key, row.until_ns) for row in rows if row.token == token), None)
 
+    def owes(self, reviewer: str, inspection: InspectionId) -> bool:
+        """Whether the reviewer holds the piece. Raises StoreError."""
+        names = zip(inspection._fields, inspection, strict=True)
+        same = [func.coalesce(_P[name], _K[name]) == value for name, value in names]
+        with self._database.read() as connection:
+            return connection.execute(_held_by(reviewer).where(*same)).first() is not None
+
     def _fill_up(self, connection: Connection, reviewer: str, count: int, now_ns: int) -> list[Held]:
         until_ns = now_ns + round(self._settings.lease_s * 1e9)
         rows = _held(connection, reviewer, count)
@@ -73,27 +83,33 @@ class Lending:
 
     def _lend(self, connection: Connection, reviewer: str, now_ns: int, until_ns: int) -> bool:
         """One more piece, where there is one. Both choices are looked up each time: a known piece takes no longer, and
-        comes only where another piece could."""
+        comes only where another piece of its station and product could."""
         slot = _open_slot(connection, reviewer, now_ns)
-        known = self._known(connection, reviewer, now_ns)
+        _end_known(connection, reviewer, slot, now_ns)
         if slot is None:
             return False
+        known = self._known(connection, reviewer, slot, now_ns)
         lent = {"token": secrets.token_urlsafe(16), "reviewer": reviewer, "lent_ns": now_ns, "until_ns": until_ns}
         if known is not None and self._draw() < self._settings.known_share:
             connection.execute(insert(REVIEW_SLOTS).values(**lent, slot=0, known_key=known))
         else:
-            connection.execute(update(REVIEW_SLOTS).where(_S.key == slot).values(**lent))
+            connection.execute(update(REVIEW_SLOTS).where(_S.key == slot.key).values(**lent))
         return True
 
-    def _known(self, connection: Connection, reviewer: str, now_ns: int) -> int | None:
-        """A known piece that the reviewer did not get for long, drawn from those that were given to them least."""
+    def _known(self, connection: Connection, reviewer: str, slot: "_Open", now_ns: int) -> int | None:
+        """A known piece of the slot's station and product that the reviewer did not get for long, drawn from those that
+        were given to them least."""
         rested_ns = now_ns - round(self._settings.known_rest_s * 1e9)
         times = func.count(_S.key)
         mine = and_(_S.known_key == _K.key, _S.reviewer == reviewer)
         query = (
             select(_K.key, times.label("times"))
             .join_from(REVIEW_KNOWN, REVIEW_SLOTS, mine, isouter=True)
-            .where(_K.retired_ns.is_(None), _K.decision.in_(decisions_shown(self._settings)))
+            .join(VERDICTS, VERDICTS.c.key == _K.verdict_key)
+            .where(
+                _K.retired_ns.is_(None), _K.decision.in_(decisions_shown(self._settings)), ~was_read_twice(REVIEW_KNOWN)
+            )
+            .where(_K.line == slot.line, _K.station == slot.station, VERDICTS.c.product == slot.product)
             .group_by(_K.key)
             .having(or_(times == 0, func.max(_S.lent_ns) < rested_ns))
         )
@@ -104,6 +120,17 @@ class Lending:
         return int(secrets.choice([row.key for row in rows if row.times == least]))
 
 
+class _Open(NamedTuple):
+    """A slot that can be lent, and who held it before."""
+
+    key: int
+    line: str
+    station: str
+    product: str
+    reviewer: str | None
+    lent_ns: int | None
+
+
 class _Lent(NamedTuple):
     key: int
     token: str
@@ -111,28 +138,46 @@ class _Lent(NamedTuple):
     verdict_key: int
 
 
-def _held(connection: Connection, reviewer: str, limit: int) -> list[_Lent]:
-    """Pieces that the reviewer holds without an answer, the earliest first."""
+def _held_by(reviewer: str) -> Select[int, str, int, int]:
+    """What the reviewer holds without an answer, in any order."""
     verdict_key = func.coalesce(_P.verdict_key, _K.verdict_key).label("verdict_key")
-    query = (
+    return (
         select(_S.key, _S.token, _S.until_ns, verdict_key)
         .join_from(REVIEW_SLOTS, REVIEW_PIECES, _S.piece_key == _P.key, isouter=True)
         .join(REVIEW_KNOWN, _S.known_key == _K.key, isouter=True)
         .where(_S.reviewer == reviewer, _S.answered_ns.is_(None), _S.token.is_not(None), _P.closed_ns.is_(None))
-        .order_by(_S.lent_ns, _S.key)
-        .limit(limit)
     )
+
+
+def _held(connection: Connection, reviewer: str, limit: int) -> list[_Lent]:
+    """What the reviewer holds without an answer, the earliest first."""
+    query = _held_by(reviewer).order_by(_S.lent_ns, _S.key).limit(limit)
     return [_Lent(*row) for row in connection.execute(query)]
 
 
-def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> int | None:
+def num_known_held(connection: Connection, reviewer: str) -> int:
+    """They count as waiting, as the other pieces that the reviewer holds do."""
+    mine = (_S.reviewer == reviewer, _S.known_key.is_not(None), _S.answered_ns.is_(None), _S.token.is_not(None))
+    return int(connection.execute(select(func.count()).select_from(REVIEW_SLOTS).where(*mine)).scalar_one())
+
+
+def _end_known(connection: Connection, reviewer: str, taken: _Open | None, now_ns: int) -> None:
+    """Known pieces of other people whose time is over go when they would go to `reviewer` were they others: those that
+    were given out before a piece that is taken from the same person, and all once nothing is taken from anybody."""
+    late = and_(_S.known_key.is_not(None), _S.answered_ns.is_(None), _S.until_ns < now_ns, _S.reviewer != reviewer)
+    if taken is not None and taken.reviewer is not None and taken.lent_ns is not None:
+        late = and_(late, _S.reviewer == taken.reviewer, _S.lent_ns < taken.lent_ns)
+    connection.execute(update(REVIEW_SLOTS).where(late).values(token=None))
+
+
+def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> _Open | None:
     """The oldest piece that nobody holds and that this reviewer has no part in."""
-    own_slots = REVIEW_SLOTS.alias("own")
-    has_part = (
-        select(own_slots.c.key).where(own_slots.c.piece_key == _S.piece_key, own_slots.c.reviewer == reviewer).exists()
-    )
+    own = REVIEW_SLOTS.alias("own")
+    has_part = select(own.c.key).where(own.c.piece_key == _S.piece_key, own.c.reviewer == reviewer).exists()
+    of_piece = select(VERDICTS.c.product).where(VERDICTS.c.key == _P.verdict_key).scalar_subquery()
+    product = func.coalesce(of_piece, "").label("product")
     query = (
-        select(_S.key)
+        select(_S.key, _P.line, _P.station, product, _S.reviewer, _S.lent_ns)
         .join(REVIEW_PIECES, _S.piece_key == _P.key)
         .where(_S.answered_ns.is_(None), or_(_S.until_ns.is_(None), _S.until_ns < now_ns))
         .where(_P.closed_ns.is_(None), ~has_part)
@@ -140,5 +185,5 @@ def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> int | None
         .limit(1)
         .with_for_update(skip_locked=True, of=REVIEW_SLOTS)
     )
-    key = connection.execute(query).scalar_one_or_none()
-    return None if key is None else int(key)
+    row = connection.execute(query).first()
+    return None if row is None else _Open(*row)

@@ -31,7 +31,7 @@ def piece_parts(service: Service, source: Log, archive: Archive, metrics: WebMet
     store = open_store(config.recordings.settings, service.path.parent) if keeps else None
     with (
         closing(inputs_of(service, source)) as logged,
-        closing(FeedbackDesk(source, config.prefix, config.lines)) as feedback,
+        closing(FeedbackDesk(source, config.prefix, config.lines, config.gateway.feedback_per_s)) as feedback,
     ):
         recordings = KeptRecordings(archive, store, logged)
         with closing(Media(recordings, config.web.settings, metrics)) as media:

@@ -7,7 +7,10 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from inspector.gateway.feedback import FEEDBACK_TYPE, check_feedback
+from inspector.access.audit.protocol import OutcomeUnknownError
+from inspector.access.rate import Buckets
+from inspector.gateway.feedback import BURST_S, FEEDBACK_TYPE, check_feedback
+from inspector.gateway.settings import GatewaySettings
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from streams.decode.limits import RecordError
 from streams.log import Log, LogError, Publisher
@@ -16,11 +19,16 @@ from streams.records import Output, Topics
 
 MAX_WAITING = 16
 WAIT_S = 5.0
+PER_S = GatewaySettings().feedback_per_s
 LABELS = {"ok": Label.LABEL_OK, "nok": Label.LABEL_NOK}
 
 
 class FeedbackError(Exception):
     """The finding cannot be stored now; the message says why and what to do."""
+
+
+class FeedbackLateError(FeedbackError, OutcomeUnknownError):
+    """Nobody knows yet whether the finding was stored."""
 
 
 class FeedbackInvalidError(Exception):
@@ -40,11 +48,20 @@ class PieceFinding:
 class FeedbackDesk:
     """One thread owns the publisher, which is opened for the first finding. Thread-safe; calls block."""
 
-    def __init__(self, source: Log, prefix: str, lines: Collection[str]) -> None:
+    def __init__(self, source: Log, prefix: str, lines: Collection[str], per_s: float = PER_S) -> None:
+        """At most `per_s` findings a second, half of them from one host, in bursts of up to five seconds' worth."""
+        self._rate = Buckets(per_s, per_s * BURST_S), Buckets(per_s / 2, per_s / 2 * BURST_S)
+        self._rate_lock = threading.Lock()
         self._log, self._prefix, self._lines = source, prefix, lines
         self._thread = ThreadPoolExecutor(1, "web-feedback")
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
         self._publisher: Publisher | None = None
+
+    def admit(self, host: str) -> float:
+        """0 where the host may give a finding now, else the seconds to wait."""
+        total, hosts = self._rate
+        with self._rate_lock:
+            return total.wait_s("") or hosts.take(host) or total.take("")
 
     def give(self, inspection: InspectionId, finding: PieceFinding, author: str, proof: str = "") -> Feedback:
         """The stored record; `proof` is how the author was proven. Raises FeedbackError, FeedbackInvalidError."""
@@ -56,8 +73,10 @@ class FeedbackDesk:
         try:
             storing.result(WAIT_S)
         except TimeoutError:
+            if storing.cancel():
+                raise FeedbackError("The log does not answer: the finding is not stored. Try again later.") from None
             late = "The log did not confirm the finding in time. Look in a minute whether it is there."
-            raise FeedbackError(late) from None
+            raise FeedbackLateError(late) from None
         except LogError as error:
             raise FeedbackError(f"The finding cannot be stored ({error}): try again in a moment.") from error
         return message

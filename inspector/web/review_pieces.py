@@ -19,12 +19,16 @@ from inspector.review.lending import Held
 from inspector.verdicts.sentence import plain, sentence
 from inspector.web.card import Card, Value
 from inspector.web.encode import encoded_piece
+from inspector.web.kept_recordings import BusyError
+from inspector.web.marks import marked, marked_files
 from inspector.web.media import PieceFiles
 from protos.inspection.v1 import verdict_pb2 as pb
 
 AHEAD = 3
 """Pieces that a page holds: the one that is shown, and two that are loaded already."""
 MAX_SOURCES, MAX_REGIONS, MAX_CLASSES, MAX_NAME = 16, 16, 64, 48
+MAX_PREPARING = 2
+"""Pieces that are read and encoded at the same time."""
 CLASSES_S = 60.0
 """Names of classes are looked up this often."""
 
@@ -53,13 +57,17 @@ class ReviewPieces:
     archive: Archive
     inputs: KeptReader
     max_bytes: int = 64 * 2**20
+    wait_s: float = 5.0
+    """For a place to prepare a piece."""
     _shown: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
     _classes: dict[tuple[str, str], tuple[float, tuple[str, ...]]] = field(default_factory=dict)
     _num_bytes: int = 0
+    _making: dict[str, threading.Lock] = field(default_factory=dict)
+    _places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MAX_PREPARING))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hold(self, reviewer: str) -> list[Card]:
-        """The pieces to look at, in order, ready to be shown. Raises StoreError, ObjectStoreError."""
+        """The pieces to look at, in order, ready to be shown. Raises StoreError, ObjectStoreError, BusyError."""
         cards = []
         for held in self.desk.hold(reviewer, AHEAD):
             try:
@@ -69,7 +77,8 @@ class ReviewPieces:
         return cards
 
     def shown(self, reviewer: str, token: str) -> Shown | None:
-        """The piece, where this reviewer holds it. Raises StoreError, ObjectStoreError, NotInArchiveError."""
+        """The piece, where this reviewer holds it. Raises StoreError, ObjectStoreError, NotInArchiveError,
+        BusyError."""
         held = self.desk.held(reviewer, token)
         return None if held is None else self._prepared(held)
 
@@ -81,11 +90,29 @@ class ReviewPieces:
         """By token, not by piece: a piece that others saw before must not be there faster."""
         with self._lock:
             known = self._shown.get(held.token)
-        if known is not None:
-            return known
+            if known is not None:
+                return known
+            making = self._making.setdefault(held.token, threading.Lock())
+        with making:
+            try:
+                return self._shown.get(held.token) or self._prepare(held)
+            finally:
+                with self._lock:
+                    self._making.pop(held.token, None)
+
+    def _prepare(self, held: Held) -> Shown:
+        """Few at the same time: each holds all recordings of a piece. Raises BusyError."""
+        if not self._places.acquire(timeout=self.wait_s):
+            raise BusyError("many pieces are being prepared: try again in a moment")
+        try:
+            return self._made(held)
+        finally:
+            self._places.release()
+
+    def _made(self, held: Held) -> Shown:
         verdict = self.archive.verdict(held.verdict_key)
         pictures, sounds = encoded_piece(self.inputs.read_of(held.verdict_key, verdict).observation)
-        files = PieceFiles(pictures, sounds)
+        files = marked_files(PieceFiles(pictures, sounds))
         prepared = Shown(verdict, files, card_of(held.token, verdict, files, self._class_names(verdict)))
         with self._lock:
             self._keep(held.token, prepared)
@@ -198,4 +225,4 @@ def _signal_region(verdict: pb.Verdict, sensor: str) -> Mapping[str, Value] | No
 def heat_map_of(verdict: pb.Verdict, camera: str) -> bytes:
     """Empty where there is none."""
     heat = _image_evidence(verdict, camera)[0]
-    return heat if heat.startswith(b"\x89PNG\r\n") else b""
+    return marked(heat) if heat.startswith(b"\x89PNG\r\n") else b""

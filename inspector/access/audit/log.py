@@ -19,7 +19,7 @@ from inspector.access.audit.files import (
 )
 from inspector.access.audit.heads import newest_head
 from inspector.access.audit.key import KEY_FILE, AuditKey, AuditKeyError
-from inspector.access.audit.protocol import NO_DETAIL, AuditError
+from inspector.access.audit.protocol import NO_DETAIL, AuditError, OutcomeUnknownError
 from inspector.access.audit.record import (
     NO_HEAD,
     Detail,
@@ -65,7 +65,8 @@ class AuditLog:
         try:
             yield
         except BaseException as error:
-            self.append(principal, action, target, {"failed": type(error).__name__, "record": record.number})
+            how = "outcome unknown" if isinstance(error, OutcomeUnknownError) else "failed"
+            self.append(principal, action, target, {how: type(error).__name__, "record": record.number})
             raise
 
     @contextmanager

@@ -35,5 +35,9 @@ class NoAudit:
         return nullcontext()
 
 
+class OutcomeUnknownError(Exception):
+    """Raised by a recorded act that may have happened or may still happen; the record says just that."""
+
+
 class AuditError(Exception):
     """The act cannot be recorded, and so must not happen; the message says why and what to do."""

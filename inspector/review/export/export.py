@@ -34,6 +34,7 @@ from streams.observation import InspectionId
 MANIFEST, LEFT_OUT, SUMMARY = "manifest.jsonl", "left-out.jsonl", "export.json"
 COCO, TASKS, INTERFACE = "coco.json", "label-studio.json", "label-studio.xml"
 MAX_NAME = 128
+UNPROVEN = "nobody has proven the name under any finding"
 FEW_GROUPS = 10
 
 
@@ -82,12 +83,14 @@ def export_dataset(
     out: Path,
     *,
     seed: int = 0,
+    proven_only: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
-    """Writes to an empty or new folder. Its pieces are held from retention until `release`. Raises ExportError,
-    StoreError, OSError."""
+    """Writes to an empty or new folder. Its pieces are held from retention until `release`. With `proven_only`
+    findings under a name that nobody has proven do not count. Raises ExportError, StoreError, OSError."""
     _prepare(out)
-    return _Export(database, store, out, seed, progress).run(spoken_about(database, piece_filter))
+    spoken = spoken_about(database, piece_filter, proven_only=proven_only)
+    return _Export(database, store, out, seed, progress).run(spoken)
 
 
 class _Export:
@@ -109,21 +112,23 @@ class _Export:
         self._hold(pieces)
         write_manifest(self._out / MANIFEST, rows)
         self._write_others(pieces, rows)
-        summary = _summary(pieces, rows, sum(piece.is_known for piece in spoken), self._left_out)
-        _write_lines(self._out / LEFT_OUT, [asdict(piece) for piece in self._left_out])
+        summary = _summary(pieces, rows, spoken, self._left_out)
+        _write_lines(self._out / LEFT_OUT, [asdict(each) for each in self._left_out])
         (self._out / SUMMARY).write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
         return summary
 
     def _agreed(self, spoken: Sequence[SpokenAbout]) -> list[tuple[SpokenAbout, Consensus]]:
         agreed = []
-        for piece in spoken:
-            outcome = consensus(piece.findings)
-            if piece.was_read_twice:
-                self._leave_out(piece, "two parts were read under this id")
-            elif isinstance(outcome, NoConsensus):
-                self._left_out.append(LeftOut(str(piece.inspection), outcome.why, outcome.answers))
-            elif outcome is not None:
-                agreed.append((piece, outcome))
+        for each in spoken:
+            found = consensus(each.findings)
+            if each.was_read_twice:
+                self._leave_out(each, "two parts were read under this id")
+            elif isinstance(found, NoConsensus):
+                self._left_out.append(LeftOut(str(each.inspection), found.why, found.answers))
+            elif found is not None:
+                agreed.append((each, found))
+            elif each.num_unproven and not each.findings:
+                self._leave_out(each, UNPROVEN)
         return agreed
 
     def _with_recordings(self, named: Sequence[tuple[str, SpokenAbout, Consensus]]) -> list[_Piece]:
@@ -221,11 +226,14 @@ def _boxes(verdict: Verdict, camera: str) -> tuple[Box, ...]:
 
 
 def _summary(
-    pieces: Sequence[_Piece], rows: Sequence[PieceRow], num_known: int, left_out: Sequence[LeftOut]
+    pieces: Sequence[_Piece], rows: Sequence[PieceRow], spoken: Sequence[SpokenAbout], left_out: Sequence[LeftOut]
 ) -> Summary:
     splits = {split: _num_by_label([row for row in rows if row.split == split]) for split in SHARES}
     decisions = Counter(enum_word(Decision, piece.spoken.decision) for piece in pieces)
     notes = _notes(rows, decisions, num_single=sum(piece.agreed.num_people == 1 for piece in pieces))
+    if num_unproven := sum(each.num_unproven for each in spoken):
+        notes += (f"{num_unproven} findings do not count: nobody has proven the name under them",)
+    num_known = sum(each.is_known for each in spoken)
     return Summary(len(rows), splits, dict(decisions), num_known, len(left_out), notes)
 
 

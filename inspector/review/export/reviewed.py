@@ -36,24 +36,29 @@ class SpokenAbout:
     """A known piece: it measures people, and is no piece to learn from."""
     was_read_twice: bool
     """Two parts had this id: nobody knows which one people looked at."""
+    num_unproven: int = 0
+    """Findings that do not count, for nobody has proven the name under them."""
 
 
-def spoken_about(database: Database, piece_filter: PieceFilter) -> list[SpokenAbout]:
-    """By entry time. Raises StoreError."""
+def spoken_about(database: Database, piece_filter: PieceFilter, *, proven_only: bool = False) -> list[SpokenAbout]:
+    """By entry time; with `proven_only` only findings under a proven name count. Raises StoreError."""
     with database.read() as connection:
         findings = _findings(connection, piece_filter)
         known, conflicts = _identities(connection, REVIEW_KNOWN), _identities(connection, ID_CONFLICTS)
         return [
             SpokenAbout(
                 row["key"], inspection, row["product"], row["lot"], row["decision"], row["entry_ns"],
-                tuple(findings[inspection]), inspection in known, inspection in conflicts,
+                tuple(counted), inspection in known, inspection in conflicts, len(findings[inspection]) - len(counted),
             )
             for row, inspection in _newest_verdicts(connection, findings)
+            for counted in [[each for each in findings[inspection] if each.author_proof or not proven_only]]
         ]  # fmt: skip
 
 
 def _findings(connection: Connection, piece_filter: PieceFilter) -> Mapping[InspectionId, list[KeptFeedback]]:
-    columns = [_F[name] for name in (*_IDENTITY, "label", "defects", "author", "note", "given_ns", "append_ns")]
+    columns = [
+        _F[name] for name in (*_IDENTITY, "label", "defects", "author", "note", "given_ns", "append_ns", "author_proof")
+    ]
     query = select(*columns).where(_in_filter(piece_filter)).distinct().order_by(_F.given_ns)
     query = query.join(VERDICTS, and_(*(_F[name] == _V[name] for name in _IDENTITY)))
     by_piece: dict[InspectionId, list[KeptFeedback]] = defaultdict(list)
@@ -99,5 +104,5 @@ def _inspection(row: RowMapping) -> InspectionId:
 
 
 def _feedback(row: RowMapping) -> KeptFeedback:
-    values = {name: row[name] for name in ("label", "author", "note", "given_ns", "append_ns")}
+    values = {name: row[name] for name in ("label", "author", "note", "given_ns", "append_ns", "author_proof")}
     return KeptFeedback(**values, defects=tuple(json.loads(row["defects"])))

@@ -19,6 +19,7 @@ from inspector.web.piece_words import score_words, time_words
 from inspector.web.recording_list import recording_list
 from inspector.web.state import floor_of
 from inspector.web.templating import render
+from inspector.web.withheld import is_withheld
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import InspectionId
 
@@ -62,6 +63,7 @@ def _context(request: Request, archive: Archive, row: PieceRow, verdict: Verdict
     others = archive.find(PieceFilter(piece_id=row.piece_id), None, MAX_PASSES + 1)
     principal = principal_of(request)
     inspection = InspectionId(row.line, row.station, row.piece_id, row.pass_number)
+    withheld = is_withheld(request, row)
     is_doubtful = bool(archive.read_twice([inspection]))
     return {
         "row": row,
@@ -81,7 +83,8 @@ def _context(request: Request, archive: Archive, row: PieceRow, verdict: Verdict
         "classes": piece_report.classes(verdict),
         "experts": verdict.experts,
         "recordings": recording_list(verdict, archive.recordings(row.key), row.key),
-        "findings": piece_report.findings(archive.feedback(row.key)),
+        "withheld": withheld,
+        "findings": [] if withheld else piece_report.findings(archive.feedback(row.key)),
         "others": piece_report.passes(others, row),
         "may_give": floor_of(request).feedback is not None and may(principal, "feedback.give"),
         "may_download": may(principal, "recordings.download"),

@@ -1,5 +1,6 @@
 """Stores a person's finding about a stored piece. The author is always the signed-in person, not a name in the form."""
 
+from math import ceil
 from typing import TypeGuard
 
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +20,7 @@ from inspector.web.archive_away import archive_of, key_of
 from inspector.web.feedback import FeedbackDesk, FeedbackError, FeedbackInvalidError, PieceFinding
 from inspector.web.json_body import json_object
 from inspector.web.state import Floor, floor_of
+from inspector.web.withheld import is_withheld
 from protos.inspection.v1.records_pb2 import Feedback, Label
 from streams.observation import InspectionId
 
@@ -30,7 +32,12 @@ MAX_DEFECTS = 64
 def given(request: Request) -> Response:
     """The findings about the piece that the archive has by now."""
     try:
-        kept = archive_of(request).feedback(key_of(request))
+        archive, key = archive_of(request), key_of(request)
+        kept = archive.feedback(key)
+        if kept and is_withheld(request, archive.row(key)):
+            kept = []
+    except NotInArchiveError as error:
+        raise HTTPException(404, str(error)) from error
     except StoreError as error:
         raise HTTPException(503, str(error)) from error
     return JSONResponse({"findings": piece_report.findings(kept)})
@@ -46,6 +53,10 @@ def _give(request: Request, finding: PieceFinding, principal: Principal) -> Resp
     floor = floor_of(request)
     if floor.feedback is None:
         raise HTTPException(503, "Findings cannot be stored here.")
+    if (wait_s := floor.feedback.admit(request.state.client_host)) > 0:
+        raise HTTPException(
+            429, "Too many findings at once: try again in a moment.", {"retry-after": str(ceil(wait_s))}
+        )
     try:
         row = archive_of(request).row(key_of(request))
         inspection = InspectionId(row.line, row.station, row.piece_id, row.pass_number)

@@ -13,16 +13,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from inspector.access.audit.protocol import AuditError
+from inspector.access.audit.record import Detail
 from inspector.archive.find import NotInArchiveError
 from inspector.archive.recordings.objects import ObjectStoreError
-from inspector.review.answers import NotHeldError
+from inspector.review.answers import NotHeldError, Standing
 from inspector.review.findings import AnswerError, parse_finding
+from inspector.review.people import reviewer_of
 from inspector.verdicts.follow import StoreError
+from inspector.verdicts.words import enum_word
 from inspector.web.actions import needs, principal_of
 from inspector.web.json_body import json_object
+from inspector.web.kept_recordings import BusyError
 from inspector.web.review_pieces import ReviewPieces, Shown, heat_map_of
 from inspector.web.state import floor_of
 from inspector.web.templating import render
+from protos.inspection.v1.records_pb2 import Label
 
 SHIFT_S = 8 * 3600
 """The reviewer's own counts are of this time."""
@@ -59,10 +64,12 @@ def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
         raise HTTPException(400, "Expected token, label and defects.")
     finding = parse_finding(label, tuple(map(str, defects)))
     principal = principal_of(request)
-    detail = {"label": label, "defects": ", ".join(finding.defects)}
+    desk, reviewer = _pieces(request).desk, reviewer_of(principal)
+    before = desk.standing(reviewer, token)
+    detail = {"before": _words(before), "label": label, "defects": ", ".join(finding.defects)}
     try:
-        with floor_of(request).audit.act(principal, ANSWER, token, detail):
-            _pieces(request).desk.answer(principal.name, token, finding)
+        with floor_of(request).audit.act(principal, ANSWER, _name(request, before), detail):
+            desk.answer(reviewer, token, finding)
     except NotHeldError as error:
         return {**_state(request), "problem": str(error)}
     return _state(request)
@@ -70,13 +77,34 @@ def _take(request: Request, body: Mapping[str, object]) -> dict[str, object]:
 
 def _undo(request: Request) -> dict[str, object]:
     principal = principal_of(request)
-    with floor_of(request).audit.act(principal, ANSWER, "undo"):
-        is_undone = _pieces(request).desk.undo(principal.name)
+    desk, reviewer = _pieces(request).desk, reviewer_of(principal)
+    before = desk.last_answer(reviewer)
+    detail: Detail = {"undo": True, "before": _words(before), "label": "none"}
+    with floor_of(request).audit.act(principal, ANSWER, _name(request, before), detail):
+        is_undone = desk.undo(reviewer)
     return {**_state(request), "undone": is_undone}
 
 
+def _name(request: Request, standing: Standing | None) -> str:
+    """The inspection, for the audit log."""
+    if standing is None:
+        return "no piece of this reviewer"
+    try:
+        row = _pieces(request).archive.row(standing.verdict_key)
+    except NotInArchiveError:
+        return f"verdict {standing.verdict_key}, which the archive no longer has"
+    return "/".join((row.line, row.station, row.piece_id, str(row.pass_number)))
+
+
+def _words(standing: Standing | None) -> str:
+    """What was answered so far."""
+    if standing is None or standing.label is None:
+        return "none"
+    return " ".join((enum_word(Label, standing.label).lower(), *standing.defects))
+
+
 def _state(request: Request) -> dict[str, object]:
-    pieces, reviewer = _pieces(request), principal_of(request).name
+    pieces, reviewer = _pieces(request), reviewer_of(principal_of(request))
     cards = pieces.hold(reviewer)
     progress = pieces.desk.progress(reviewer, time.time_ns() - SHIFT_S * 10**9)
     counts = {"ok": progress.ok, "nok": progress.nok, "unsure": progress.unsure, "waiting": progress.waiting}
@@ -88,7 +116,7 @@ def _answered(call: Callable[[], dict[str, object]]) -> Response:
         return JSONResponse(call())
     except AnswerError as error:
         raise HTTPException(400, str(error)) from error
-    except (StoreError, ObjectStoreError, AuditError) as error:
+    except (StoreError, ObjectStoreError, BusyError, AuditError) as error:
         raise HTTPException(503, str(error), {"retry-after": "2"}) from error
 
 
@@ -133,10 +161,10 @@ def _pieces(request: Request) -> ReviewPieces:
 def _shown(request: Request) -> tuple[Shown, str]:
     """The piece that the address names, and the name of its camera or sensor."""
     try:
-        shown = _pieces(request).shown(principal_of(request).name, request.path_params["token"])
+        shown = _pieces(request).shown(reviewer_of(principal_of(request)), request.path_params["token"])
     except NotInArchiveError as error:
         raise HTTPException(410, "The piece was removed by age.") from error
-    except (StoreError, ObjectStoreError) as error:
+    except (StoreError, ObjectStoreError, BusyError) as error:
         raise HTTPException(503, str(error), {"retry-after": "2"}) from error
     index: int = request.path_params["source"]
     if shown is None or index >= len(shown.verdict.modalities):

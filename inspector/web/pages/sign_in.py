@@ -1,5 +1,6 @@
 """Sign-in and sign-out: with a token, or at the provider."""
 
+import logging
 from collections.abc import Callable, Mapping
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from inspector.access.audit.protocol import AuditError
 from inspector.access.principal import Principal
 from inspector.access.sessions import always
 from inspector.access.sign_in import Begun, SignInError, SignInFlow, SignInUnavailableError
@@ -18,9 +20,10 @@ from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
 from inspector.web.failures import PageFailures
 from inspector.web.sign_in import check_acts, check_form_token, checked
-from inspector.web.state import floor_of
+from inspector.web.state import Floor, floor_of
 from inspector.web.templating import render
 
+log = logging.getLogger("inspector.web")
 MAX_NEXT = 2000
 CALLBACK = "/sign-in/callback"
 
@@ -81,11 +84,23 @@ async def callback(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     await _form(request)
     cookie = request.cookies.get(cookie_of(request, SESSION))
+    floor = floor_of(request)
+    session = None if cookie is None else floor.access.sessions.find(cookie)
     if cookie is not None:
-        floor_of(request).access.sessions.close(cookie)
+        floor.access.sessions.close(cookie)
+    if session is not None:
+        await run_in_threadpool(_note_sign_out, floor, session.principal, request.state.client_host)
     response = RedirectResponse("/sign-in", 303, {"clear-site-data": '"cache"'})
     clear_cookie(request, response, SESSION)
     return response
+
+
+def _note_sign_out(floor: Floor, principal: Principal, host: str) -> None:
+    """The session is closed already, and stays so where the act cannot be recorded."""
+    try:
+        floor.audit.append(principal, "sign-out", principal.name, {"from": host})
+    except AuditError as error:
+        log.warning("%s signed out, and that is not recorded: %s", principal.name, error)
 
 
 async def _form(request: Request) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from inspector.access.audit.heads import HeadSender, HeadsError, heads_at, newes
 from inspector.access.audit.key import KEY_FILE, PUBLIC_FILE, PublicKey
 from inspector.access.audit.log import AuditLog
 from inspector.access.audit.open import open_audit
-from inspector.access.audit.protocol import AuditError
+from inspector.access.audit.protocol import AuditError, OutcomeUnknownError
 from inspector.access.audit.record import MAX_LINE_BYTES, parsed, parsed_head
 from inspector.access.audit.verify import verify
 from inspector.access.principal import Principal
@@ -300,6 +300,14 @@ def test_an_act_that_fails_is_recorded_twice_and_its_error_goes_on(copy: Path) -
     *_, before, after = (parsed(line)[0] for line in lines_of(copy / LOG_FILE))
     assert before.detail == {"bundle": "b"}
     assert after.detail == {"failed": "RuntimeError", "record": before.number}
+
+
+def test_an_act_whose_outcome_nobody_knows_is_not_called_failed(copy: Path) -> None:
+    log = AuditLog(copy)
+    with pytest.raises(OutcomeUnknownError), log.act(LEE, "deploy", "x"):
+        raise OutcomeUnknownError
+    *_, before, after = (parsed(line)[0] for line in lines_of(copy / LOG_FILE))
+    assert after.detail == {"outcome unknown": "OutcomeUnknownError", "record": before.number}
 
 
 def test_texts_and_details_are_bounded(copy: Path) -> None:

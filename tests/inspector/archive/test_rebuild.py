@@ -175,3 +175,20 @@ def test_dead_letters_feedback_and_deployments_are_followed_too(log: EmbeddedLog
         connection.execute(delete(FEEDBACK))
     assert rebuild_findings(log, database) == 1
     assert rebuild_findings(log, database) == 0
+
+
+def test_the_id_of_another_person_keeps_no_finding_out(log: EmbeddedLog, database: Database) -> None:
+    named = Inspection(line="line-1", station="s1", piece_id="p0")
+    said = [
+        Feedback(inspection=named, author=author, author_proof=proof, id="same", given_ns=1)
+        for author, proof in (("ada", "token"), ("ada", ""), ("bob", "token"), ("ada", "token"))
+    ]
+    records = [Output(TOPICS.of("feedback"), 0, b"s1", each.SerializeToString(), "x") for each in said]
+    publisher = log.publisher()
+    publisher.publish(records)
+    publisher.flush()
+    publisher.close()
+    archive_all(log, database, {"feedback": 3})
+    with database.read() as connection:
+        kept = connection.execute(select(FEEDBACK.c.author, FEEDBACK.c.author_proof)).all()
+    assert sorted(map(tuple, kept)) == [("ada", ""), ("ada", "token"), ("bob", "token")]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from inspector.access.audit.files import LOG_FILE, lines_of
+from inspector.access.audit.record import parsed
 from inspector.archive.recordings.folder_store import FolderStore
 from inspector.cli import main
 from inspector.dataset.manifest import ImageRow, PieceRow, read_manifest, write_manifest
@@ -108,6 +110,21 @@ def test_known_pieces_come_from_what_one_person_said_or_from_a_labelled_data_set
     added = call(config, "review", "known", "add", "--manifest", str(tmp_path / "manifest.jsonl"))
     assert "1 known pieces are entered" in added.output
     assert "p1#0  nok crack" in call(config, "review", "known", "list").output
+
+
+def test_the_audit_log_names_each_known_piece_and_its_label(desk: Floor, config: Path) -> None:
+    call(config, "review", "known", "add", "--said-by", "ada")
+    records = [parsed(line)[0] for line in lines_of(config.parent / "audit" / LOG_FILE)]
+    added = {record.target: record.detail for record in records if record.action == "review.known_pieces"}
+    assert len(added) == 6
+    assert added["line-1/station-1/p0/0"] == {"label": "NOK", "defects": "dent", "from": "said by ada"}
+
+
+def test_said_by_must_mean_one_person(desk: Floor, config: Path) -> None:
+    desk.say("p0", "token:ada", "ok")
+    both = call(config, "review", "known", "add", "--said-by", "ada")
+    assert "say ada (not proven) or token:ada" in both.output
+    assert "1 known pieces are entered" in call(config, "review", "known", "add", "--said-by", "token:ada").output
 
 
 @pytest.mark.parametrize(

@@ -417,3 +417,13 @@ def test_a_file_that_holds_no_token_is_an_error_that_says_so(tmp_path: Path, tex
 def test_local_is_a_name_that_nobody_has_proven() -> None:
     assert not LOCAL.is_proven
     assert SETTINGS.access == AccessSettings()
+
+
+def test_an_id_that_a_caller_chooses_is_never_that_of_the_review_desk(
+    gateways: Gateways, put: Callable[..., Record], log: MemoryLog
+) -> None:
+    put(1)
+    finding = Feedback(inspection=INSPECTION, label=Label.LABEL_OK, author="lee", id="token.1")
+    with Client(gateways().address) as client:
+        client.submit_feedback(finding)
+    assert feedback_of(log).id == "client/token.1"

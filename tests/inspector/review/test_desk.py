@@ -1,10 +1,10 @@
 """Giving pieces out, answers, undo, second opinions and known pieces."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
-from inspector.archive.schema import HOLDS
-from inspector.archive.tables_review import REVIEW_OUTBOX
+from inspector.archive.schema import HOLDS, ID_CONFLICTS, VERDICTS
+from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX
 from inspector.review.answers import NotHeldError
 from inspector.review.desk import rounded
 from inspector.review.findings import AnswerError, parse_finding
@@ -284,3 +284,87 @@ def test_the_size_of_the_queue_is_told_to_one_digit(count: int, words: str) -> N
 def test_answers_are_checked(word: str, defects: tuple[str, ...], says: str) -> None:
     with pytest.raises(AnswerError, match=says):
         parse_finding(word, defects)
+
+
+def test_the_finding_says_how_the_reviewer_proved_their_name(floors: Floors) -> None:
+    floor = ready(floors, "a", "b")
+    for name, proof in (("token:ada", "token"), ("x:ada", "")):
+        held = floor.desk.next_piece(name)
+        assert held is not None
+        floor.desk.answer(name, held.token, OK)
+        with floor.database.read() as connection:
+            body = connection.execute(select(REVIEW_OUTBOX.c.body).order_by(REVIEW_OUTBOX.c.due_ns.desc())).scalar()
+        record = Feedback.FromString(body or b"")
+        assert (record.author, record.author_proof) == ((name.removeprefix("token:")), proof)
+
+
+def known(floor: Floor, *names: str) -> None:
+    floor.add(names)
+    for name in names:
+        KnownPieces(floor.database).add(floor.row(name), NOK, "quinn", floor.clock())
+
+
+@pytest.mark.parametrize("draws", [(0.0, 0.9, 0.9), (0.9, 0.0, 0.9), (0.9, 0.9, 0.0)])
+def test_known_pieces_go_with_the_others_once_their_time_is_over(floors: Floors, draws: tuple[float, ...]) -> None:
+    """Another person asks: whether a piece stays tells nothing."""
+    floor = ready(floors, *(f"p{number}" for number in range(8)), lease_s=60, known_share=0.5)
+    known(floor, "k")
+    floor.draws = iter([*draws, *[0.9] * 20])
+    held = floor.desk.hold("ada", 3)
+    floor.clock.advance(61)
+    floor.desk.hold("bob", 3)
+    assert [floor.desk.held("ada", each.token) for each in held] == [None] * 3
+    with pytest.raises(NotHeldError):
+        floor.desk.answer("ada", held[draws.index(0.0)].token, OK)
+
+
+def test_known_pieces_stay_as_long_as_the_others_that_nobody_takes(floors: Floors) -> None:
+    floor = ready(floors, *(f"p{number}" for number in range(8)), lease_s=60, known_share=0.5)
+    known(floor, "k")
+    floor.draws = iter([0.9, 0.0, 0.9, 0.9, *[0.9] * 20])
+    held = floor.desk.hold("ada", 3)
+    floor.clock.advance(61)
+    floor.desk.hold("bob", 1)
+    assert [floor.desk.held("ada", each.token) is not None for each in held] == [False, True, True]
+
+
+def test_a_known_piece_in_the_hand_counts_as_waiting(floors: Floors) -> None:
+    floor = ready(floors, "a", known_share=0.5)
+    known(floor, "k")
+    floor.draws = iter([0.0, 0.9])
+    mine, other = floor.desk.hold("ada", 2)
+    floor.desk.answer("ada", other.token, OK)
+    assert floor.desk.progress("ada", 0).waiting == "fewer than 10"
+    floor.desk.answer("ada", mine.token, OK)
+    assert floor.desk.progress("ada", 0).waiting == "none"
+
+
+@pytest.mark.parametrize("change", [{"station": "station-2"}, {"line": "line-2"}])
+def test_a_known_piece_comes_only_among_pieces_of_its_station(floors: Floors, change: dict[str, str]) -> None:
+    floor = ready(floors, known_share=0.5)
+    known(floor, "k")
+    with floor.database.write() as connection:
+        connection.execute(update(REVIEW_KNOWN).values(**change))
+    floor.draws = iter([0.0] * 9)
+    assert work(floor, "ada") == ["a", "b", "c"]
+
+
+def test_a_known_piece_comes_only_among_pieces_of_its_product(floors: Floors) -> None:
+    floor = ready(floors, known_share=0.5)
+    known(floor, "k")
+    with floor.database.write() as connection:
+        connection.execute(update(VERDICTS).where(VERDICTS.c.piece_id == "k").values(product="cup"))
+    floor.draws = iter([0.0] * 9)
+    assert work(floor, "ada") == ["a", "b", "c"]
+
+
+def test_a_known_piece_whose_id_was_read_twice_is_none(floors: Floors) -> None:
+    floor = ready(floors, known_share=0.5)
+    known(floor, "k")
+    row = {"line": "line-1", "station": "station-1", "piece_id": "k", "pass_number": 0, "append_ns": 1}
+    with floor.database.write() as connection:
+        connection.execute(insert(ID_CONFLICTS).values(row))
+    floor.draws = iter([0.0] * 9)
+    assert work(floor, "ada") == ["a", "b", "c"]
+    with pytest.raises(KnownPieceError, match="two parts"):
+        KnownPieces(floor.database).add(floor.row("k"), NOK, "quinn", floor.clock())

@@ -15,7 +15,7 @@ from inspector.dataset.files import read_source, sources_of
 from inspector.dataset.manifest import read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.review.export.consensus import DISAGREEMENT, NOBODY_KNOWS
-from inspector.review.export.export import ExportError, Summary, export_dataset
+from inspector.review.export.export import UNPROVEN, ExportError, Summary, export_dataset
 from inspector.review.export.release import UnknownDatasetError, held_datasets, release
 from inspector.review.findings import parse_finding
 from inspector.review.known import KnownPieces
@@ -181,3 +181,20 @@ def test_label_studios_converter_gives_the_same_boxes_as_our_coco(floors: Floors
     (tmp_path / "boxes.json").write_text(json.dumps(tasks))
     converted = to_coco(tmp_path / "boxes.json", out / "label-studio.xml", tmp_path / "coco")
     assert [[round(float(v)) for v in box["bbox"]] for box in converted["annotations"]] == [[4, 6, 10, 8]] * 4  # type: ignore[attr-defined]
+
+
+def test_a_name_that_nobody_has_proven_does_not_count_where_people_prove_theirs(floors: Floors, tmp_path: Path) -> None:
+    floor, out = reviewed(floors), tmp_path / "set"
+    for number in range(1, NUM):
+        floor.say(f"p{number}", "token:ada", "ok")
+    summary = export_dataset(floor.database, floor, PieceFilter(), out, proven_only=True)
+    assert left_out(out) == {"line-1/station-1/p0#0": UNPROVEN}
+    assert (summary.num_pieces, Counter(row.label for row in read_manifest(out / "manifest.jsonl"))["ok"]) == (11, 11)
+    assert any("12 findings do not count" in note for note in summary.notes)
+
+
+def test_one_name_proven_in_two_ways_is_two_people(floors: Floors, tmp_path: Path) -> None:
+    floor, out = reviewed(floors), tmp_path / "set"
+    floor.say("p1", "token:ada", "nok", "dent")
+    export(floor, out)
+    assert left_out(out) == {"line-1/station-1/p1#0": DISAGREEMENT}

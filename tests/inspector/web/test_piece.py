@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from html import unescape
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
+from inspector.access.audit.protocol import OutcomeUnknownError
 from inspector.access.roles import Role
 from inspector.archive.find import Archive
 from inspector.archive.schema import ID_CONFLICTS
@@ -336,19 +337,49 @@ class HangingLog:
 
 
 def test_findings_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.web.feedback.WAIT_S", 0.001)
+    monkeypatch.setattr("inspector.web.feedback.WAIT_S", 120.0)
     log = HangingLog()
     desk = FeedbackDesk(log, "inspection", ("line-1",))  # type: ignore[arg-type]
     inspection = InspectionId("line-1", "drill", "piece", 0)
-
-    for _ in range(MAX_WAITING):
-        with pytest.raises(FeedbackError, match="did not confirm"):
-            desk.give(inspection, PieceFinding("ok"), "lee")
-    with pytest.raises(FeedbackError, match="Many findings wait"):
-        desk.give(inspection, PieceFinding("ok"), "lee")
-
-    log.goes_on.set()
+    with ThreadPoolExecutor(MAX_WAITING + 1) as threads:
+        given = [threads.submit(desk.give, inspection, PieceFinding("ok"), "lee") for _ in range(MAX_WAITING + 1)]
+        (refused,) = wait(given, 50, FIRST_COMPLETED).done
+        log.goes_on.set()
+        with pytest.raises(FeedbackError, match="Many findings wait"):
+            refused.result()
     desk.close()
+
+
+def test_a_finding_that_is_late_is_taken_back_or_its_outcome_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.web.feedback.WAIT_S", 0.05)
+    log = HangingLog()
+    desk = FeedbackDesk(log, "inspection", ("line-1",))  # type: ignore[arg-type]
+    inspection = InspectionId("line-1", "drill", "piece", 0)
+    try:
+        with pytest.raises(OutcomeUnknownError, match="did not confirm"):
+            desk.give(inspection, PieceFinding("ok"), "lee")
+        with pytest.raises(FeedbackError, match="is not stored") as second:
+            desk.give(inspection, PieceFinding("ok"), "lee")
+        assert not isinstance(second.value, OutcomeUnknownError)
+    finally:
+        log.goes_on.set()
+        desk.close()
+
+
+def test_findings_from_one_host_are_limited() -> None:
+    desk = FeedbackDesk(HangingLog(), "inspection", ("line-1",), per_s=0.002)  # type: ignore[arg-type]
+    assert (desk.admit("a"), desk.admit("a") > 0) == (0, True)
+    desk.close()
+
+
+def test_the_page_says_when_findings_come_too_often(
+    pages: Pages, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pages.archive.put(verdict_of(7))
+    monkeypatch.setattr(FeedbackDesk, "admit", lambda self, host: 1.5)
+    answer = client.post(f"/kept/{key}/feedback", json=FOUND)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert not stored_feedback(pages)
 
 
 def test_a_missing_sensor_is_listed_without_a_link(pages: Pages, client: TestClient) -> None:

@@ -2,15 +2,30 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from inspector.access.audit.protocol import NO_DETAIL, NoAudit
+from inspector.access.audit.record import Detail
+from inspector.access.principal import Principal
+from inspector.archive.recordings.inputs import JudgedInputs
+from inspector.review.lending import Held
+from inspector.web.app import create_app
+from inspector.web.encode import wav_of
+from inspector.web.kept_recordings import BusyError
+from inspector.web.marks import marked
 from inspector.web.media import PieceFiles
-from inspector.web.review_pieces import card_of
-from protos.inspection.v1.verdict_pb2 import DecisionReason
+from inspector.web.review_pieces import MAX_PREPARING, KeptReader, card_of, heat_map_of
+from protos.inspection.v1.verdict_pb2 import DecisionReason, Verdict
 from tests.inspector.review.desk_parts import REVIEW, make_verdict
 from tests.inspector.review.test_desk import published
 from tests.inspector.web.review_parts import ReviewPages, review_pages
@@ -145,3 +160,100 @@ def test_names_that_a_producer_chose_are_cut_and_free_of_control_characters() ->
     assert isinstance(sources, list)
     assert sources[0]["name"] == "[31m<b>"
     assert sources[0]["absent"] == "this recording was not kept"
+
+
+def test_files_of_a_piece_are_told_by_no_hash(pages: ReviewPages, client: TestClient) -> None:
+    """They show the same; every token has bytes of its own."""
+    pieces = pages.page.review
+    assert pieces is not None
+    key = pages.desk.row("p0").key
+    one, other = (pieces._prepared(Held(token, key, 0)) for token in ("one", "other"))
+    first, second = one.files.pictures["top"][0].data, other.files.pictures["top"][0].data
+    assert first != second
+    shown = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) for data in (first, second)]
+    assert np.array_equal(*shown)
+    assert one.files.sounds["mic"].data != other.files.sounds["mic"].data
+    assert heat_map_of(one.verdict, "top") != heat_map_of(one.verdict, "top")
+
+
+def test_marks_are_comments_that_decoders_skip() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    for kind in (".png", ".jpg"):
+        data = cv2.imencode(kind, image)[1].tobytes()
+        assert marked(data) != marked(data) != data
+        decoded = [cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_COLOR) for each in (data, marked(data))]
+        assert np.array_equal(*decoded)
+    samples = np.linspace(0, 1, 100, dtype=np.float32)[:, None]
+    sound = marked(wav_of(samples, 8000.0))
+    assert int.from_bytes(sound[4:8], "little") == len(sound) - 8
+    assert marked(b"other") == b"other"
+
+
+def test_what_others_found_is_not_shown_to_whoever_holds_the_piece(client: TestClient, pages: ReviewPages) -> None:
+    pages.desk.say("p0", "bob", "nok", "dent")
+    key = pages.desk.row("p0").key
+    assert client.get(f"/kept/{key}/feedback").json()["findings"]
+    (card,) = [each for each in held(client) if pages.desk.desk.held("local", each["token"]).verdict_key == key]  # type: ignore[union-attr]
+    assert client.get(f"/kept/{key}/feedback").json()["findings"] == []
+    page = client.get("/pieces/line-1/station-1/p0/0").text
+    assert "waits for your answer" in page
+    assert "bob" not in page
+    answer(client, card["token"])
+    assert client.get(f"/kept/{key}/feedback").json()["findings"]
+
+
+class Acts(NoAudit):
+    """Remembers what was recorded."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, object]]] = []
+
+    def act(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL):
+        self.seen.append((target, dict(detail)))
+        return nullcontext()
+
+
+def test_the_audit_log_names_the_piece_and_the_old_and_new_label(pages: ReviewPages) -> None:
+    acts = Acts()
+    app = create_app(replace(pages.page, audit=acts))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        card = held(client)[0]
+        answer(client, card["token"], "nok", ["dent"])
+        client.post("/review/undo")
+    assert acts.seen == [
+        ("line-1/station-1/p0/0", {"before": "none", "label": "nok", "defects": "dent"}),
+        ("line-1/station-1/p0/0", {"undo": True, "before": "nok dent", "label": "none"}),
+    ]
+
+
+class SlowReader:
+    """Counts how many pieces are read at the same time."""
+
+    def __init__(self, inner: KeptReader) -> None:
+        self.inner, self.goes_on, self.calls = inner, threading.Event(), 0
+
+    def read_of(self, key: int, verdict: Verdict) -> JudgedInputs:
+        self.calls += 1
+        assert self.goes_on.wait(60)
+        return self.inner.read_of(key, verdict)
+
+
+def test_a_piece_is_prepared_once_and_few_at_a_time(pages: ReviewPages) -> None:
+    pieces = pages.page.review
+    assert pieces is not None
+    reader = SlowReader(pieces.inputs)
+    pieces.inputs, pieces.wait_s = reader, 60.0
+    keys = [pages.desk.row(f"p{number}").key for number in range(4)]
+    wanted = [Held(f"t{key}", key, 0) for key in keys] * 2
+    with ThreadPoolExecutor(8) as threads:
+        futures = [threads.submit(pieces._prepared, each) for each in wanted]
+        while reader.calls < MAX_PREPARING:
+            reader.goes_on.wait(0.01)
+        pieces.wait_s = 0.0
+        with pytest.raises(BusyError):
+            pieces._prepared(Held("another", keys[0], 0))
+        assert reader.calls == MAX_PREPARING
+        reader.goes_on.set()
+        for future in futures:
+            future.result(60)
+    assert reader.calls == 4

@@ -68,6 +68,12 @@ def test_signing_out_ends_the_session(page: GuardedPage, client: httpx.Client) -
     assert client.get("/live", headers={"cookie": f"inspector_session={cookie}"}).status_code == 401
 
 
+def test_signing_out_is_recorded(page: GuardedPage, client: httpx.Client) -> None:
+    sign_in(client, page.tokens[Role.QUALITY])
+    client.post("/sign-out", data={"form_token": form_token(client, "/")})
+    assert (page.records[-1].action, page.records[-1].name) == ("sign-out", "quality-1")
+
+
 def test_a_session_ends_with_its_token(page: GuardedPage, client: httpx.Client) -> None:
     tokens = TokenFile(page.file)
     token, shown = tokens.add("kim", Role.VIEWER, "test")
