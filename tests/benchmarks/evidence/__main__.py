@@ -26,6 +26,7 @@ from tests.benchmarks.evidence import (
     frontier,
     lora,
     missing,
+    small,
 )
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.cards import write_cards
@@ -50,17 +51,20 @@ FURTHER: Mapping[str, Run] = {
     "continual": continual.run,
     "distillation": distillation.run,
     "consistency": consistency.run,
+    "small": small.run,
 }
 SEEDS, QUICK_SEEDS = (7, 8, 9, 10, 11), (7,)
 
 
 def main() -> None:
     arguments = _arguments()
-    chosen = {**TABLES, **(FURTHER if arguments.all or arguments.only in FURTHER else {})}
+    further = {name: run for name, run in FURTHER.items() if name != "small"} if arguments.all else FURTHER
+    chosen = {**TABLES, **(further if arguments.all or arguments.only in FURTHER else {})}
     if arguments.only:
         chosen = {arguments.only: chosen[arguments.only]}
     weights = dict(item.split("=", 1) for item in arguments.weights)
-    seeds = QUICK_SEEDS if arguments.quick or arguments.only in FURTHER else SEEDS
+    one_seed = arguments.quick or (arguments.only in FURTHER and arguments.only != "small")
+    seeds = QUICK_SEEDS if one_seed else SEEDS
     workshop = Workshop(
         arguments.folder, seeds, {name: Path(file).resolve() for name, file in weights.items()}, arguments.maker
     )

@@ -117,10 +117,15 @@ def _prepare(workshop: Workshop, name: str, seed: int) -> str:
 
 
 def _make(workshop: Workshop, name: str, seed: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    manifest = workshop.manifest(name, seed)
     config = SIMULATED[name].config if name in SIMULATED else TrainConfig(name=name)
-    options = TrainOptions(weights={} if config.experts else workshop.weights)  # those of simulated lines use none
+    weights = {} if config.experts else workshop.weights  # those of simulated lines use none
+    train_and_examine(workshop.manifest(name, seed), config, weights, folder)
+
+
+def train_and_examine(manifest: Path, config: TrainConfig, weights: Mapping[str, Path], folder: Path) -> None:
+    """As `inspector train` does it; the test split is examined with the serving code. Takes one core."""
+    torch.set_num_threads(1)
+    options = TrainOptions(weights=weights)
     training = train(manifest, config, options, lambda stage, done, total: None)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "findings.txt").write_text("\n".join(training.findings) + "\n", encoding="utf-8")
