@@ -50,7 +50,7 @@ def test_a_form_that_flips_decisions_is_refused_and_the_next_is_taken(
         with caplog.at_level(logging.INFO, "inspector.engines"):
             (model,) = open_models([toy_recipe(folder)], ORDER, Admission).values()
         assert model.engine == "onnx/fp32"
-        assert "not onnx/int8: it failed the parity gate: onnx/int8: REFUSED: " in caplog.messages[-1]
+        assert "Not onnx/int8: it failed the parity gate: onnx/int8: REFUSED: " in caplog.messages[-1]
     assert proofs(folder) == []
 
 
@@ -92,7 +92,7 @@ def test_without_a_parity_set_no_compiled_form_judges(tmp_path: Path, caplog: py
     folder = quantised(write_toy_bundle(tmp_path / "toy"))
     with caplog.at_level(logging.INFO, "inspector.engines"):
         assert open_best(load(folder), ORDER, admit=Admission([toy_recipe(folder)])).engine == "onnx/fp32"
-    assert "not onnx/int8: the bundle has no parity set" in caplog.text
+    assert "Not onnx/int8: the bundle has no parity set" in caplog.text
     assert "export it again with --parity MANIFEST" in caplog.text
     with pytest.raises(EngineError, match="has no parity set"):
         open_best(load(folder), [EngineSettings.parse("onnx/int8")], admit=Admission([toy_recipe(folder)]))
