@@ -1,8 +1,4 @@
-"""Shares the tests between the processes of `make test`.
-
-Tests that talk to a broker stay together in one process: they share it, and wait more than they compute. Of all others
-each file stays together, for its fixtures.
-"""
+"""Marks of folders, and fixtures that all tests share. `make test` keeps each file in one process, for its fixtures."""
 
 import gc
 import logging
@@ -44,16 +40,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(_group(item, file)))
         if file.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-
-
-def _group(item: pytest.Item, file: str) -> str:
-    """Tests of pages share one running line and one browser."""
-    if item.get_closest_marker("broker"):
-        return "broker"
-    return "page" if file.startswith("inspector/web/") else file
 
 
 def pytest_collection_finish() -> None:

@@ -1,19 +1,16 @@
 """A server of a test: started on a free port of loopback, killed and started again at will, gone afterwards."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 START_S = 60.0
 STOP_S = 20.0
-PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
@@ -27,12 +24,6 @@ def accepts(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
         return True
     return False
-
-
-def end_with_tests() -> None:
-    """Called in the child: a server ends with the tests that started it, even if those are killed. Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ServerProcess:
@@ -74,7 +65,6 @@ class ServerProcess:
                 stderr=output,
                 user=self._user,
                 env=self._environment,
-                preexec_fn=end_with_tests,
             )
         deadline_s = time.monotonic() + START_S
         while not self._ready():

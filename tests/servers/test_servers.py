@@ -1,8 +1,6 @@
 """The servers of tests start, keep what they hold over a restart, and leave nothing behind."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from tests.servers.mosquitto import running_mosquitto
 from tests.servers.postgres import running_postgres
 from tests.servers.process import ServerProcess, accepts, free_port
 from tests.servers.programs import PROGRAMS, path_of
-from tests.waiting import until
 
 
 def test_every_program_is_installed() -> None:
@@ -59,16 +56,3 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     server = ServerProcess(["sh", "-c", "echo no room; exit 3"], free_port(), tmp_path / "log")
     with pytest.raises(RuntimeError, match="no room"):
         server.start()
-
-
-def test_a_server_ends_with_tests_that_were_killed(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from tests.servers.postgres import running_postgres\n"
-        "with running_postgres() as server: Path(sys.argv[1]).write_text(str(server.port)); time.sleep(600)"
-    )
-    tests = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "port")])
-    until(lambda: (tmp_path / "port").exists() and (tmp_path / "port").read_text() != "", 60)
-    port = int((tmp_path / "port").read_text())
-    tests.kill()
-    tests.wait()
-    until(lambda: not accepts(port), 20)
