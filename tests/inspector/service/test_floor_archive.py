@@ -25,6 +25,8 @@ recipes = ["*.recipe"]
 kind = "embedded"
 path = "log.sqlite"
 """
+KEEPS_OLD_VERDICTS = "[archive]\npass_days = 36500\nfail_days = 36500\nreview_days = 36500"
+"""Made verdicts are of 2023, and retention begins at once."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +50,7 @@ def wait_until_stored(registry: CollectorRegistry, count: int) -> None:
 
 
 def test_verdicts_are_archived_next_to_the_configuration(tmp_path: Path) -> None:
-    service, registry = service_in(tmp_path), CollectorRegistry()
+    service, registry = service_in(tmp_path, KEEPS_OLD_VERDICTS), CollectorRegistry()
     log, before = EmbeddedLog(tmp_path / "log.sqlite"), set(threading.enumerate())
     publish(log, [make_verdict(number) for number in range(10)])
     with archive_part(service, registry, threading.Event()):
