@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from inspector.archive.database import Database
 from inspector.archive.items import deployments_of, findings_of, letters_of
-from inspector.archive.store import ArchiveStore, Item, Watcher, Write
+from inspector.archive.positions import Item
+from inspector.archive.store import ArchiveStore, Watcher, Write
 from inspector.archive.write import insert_verdicts
 from inspector.archive.write_others import count_letters, insert_findings, upsert_deployments
 from inspector.verdicts.feed import Followed

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from inspector.archive.database import Database, cause
 from inspector.archive.migrate import upgrade
-from inspector.archive.positions import Positions
+from inspector.archive.positions import Item, Positions
 from inspector.verdicts.regrown import LastRecord
 from streams.log import Gap
 from streams.records import TopicPartition
@@ -17,18 +17,6 @@ from streams.records import TopicPartition
 log = logging.getLogger("inspector.archive")
 
 
-class Placed(Protocol):
-    """Something that came from a record."""
-
-    @property
-    def source(self) -> TopicPartition: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def append_ns(self) -> int: ...
-
-
-Item = TypeVar("Item", bound=Placed)
 Write = Callable[[Connection, Sequence[Item]], int]
 """Stores items; returns how many were new."""
 

@@ -14,7 +14,7 @@ from inspector.alerts.settings import (
     TlsClient,
     WebhookSettings,
 )
-from inspector.config.tables import ExistingFile, Name, Seconds, Table
+from inspector.config.tables import ClientTlsTable, ExistingFile, Name, Seconds, Table
 
 _ALERTS, _MQTT = AlertSettings(), MqttSettings("")
 _ALERTMANAGER, _WEBHOOK = AlertmanagerSettings(""), WebhookSettings("")
@@ -40,20 +40,10 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Topic = Annotated[str, AfterValidator(_topic)]
 
 
-class TargetTlsTable(Table):
+class TargetTlsTable(ClientTlsTable):
     """TLS towards a server; without files the system's authorities are trusted."""
 
     meanings_from: ClassVar[type] = TlsClient
-
-    ca_file: ExistingFile | None = None
-    cert_file: ExistingFile | None = None
-    key_file: ExistingFile | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("only one of cert_file and key_file is given; give both or neither")
-        return self
 
     @property
     def files(self) -> TlsClient:

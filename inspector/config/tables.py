@@ -98,10 +98,8 @@ class EmbeddedTable(Table):
     """Where a worker without a committed position begins: at the oldest record or at new records."""
 
 
-class TlsTable(Table):
-    """TLS towards the brokers; without files the system's authorities are trusted."""
-
-    meanings_from: ClassVar[type] = KafkaSecurity
+class ClientTlsTable(Table):
+    """Certificates towards a server; meanings come from the settings of the subclass."""
 
     ca_file: ExistingFile | None = None
     cert_file: ExistingFile | None = None
@@ -112,6 +110,12 @@ class TlsTable(Table):
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("only one of cert_file and key_file is given; give both or neither")
         return self
+
+
+class TlsTable(ClientTlsTable):
+    """TLS towards the brokers; without files the system's authorities are trusted."""
+
+    meanings_from: ClassVar[type] = KafkaSecurity
 
 
 class SaslTable(Table):

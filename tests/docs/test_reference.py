@@ -22,7 +22,7 @@ NO_FILE = {
     "_RecipesOnly": "reads one key of a configuration that is wrong elsewhere",
 }
 """Models with keys that no file of a user has."""
-BASES = {"Source", "AlertTable", "Counted", "Timed", "TargetTable", "HttpTargetTable"}
+BASES = {"ClientTlsTable", "Source", "AlertTable", "Counted", "Timed", "TargetTable", "HttpTargetTable"}
 """Models whose keys stand in the tables made from them."""
 UNIT_SUFFIX = re.compile(r"_(s|ns|ms|hz|px|bytes)$")
 
