@@ -1,6 +1,6 @@
 """The metadata that all tables of the archive share, and the column types that both databases know."""
 
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import BYTEA
 
 METADATA = MetaData(
@@ -28,3 +28,13 @@ verdict may hold any text."""
 def stored_text(value: str, limit: int = MAX_TEXT) -> str:
     """The text as it is stored and looked up: without NUL, which PostgreSQL refuses, and of bounded length."""
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:limit]
+
+
+def inspection_columns() -> tuple[Column[str], Column[str], Column[str], Column[int]]:
+    """New columns that name an inspection, as every table of pieces has them."""
+    return (
+        Column("line", TEXT, nullable=False),
+        Column("station", TEXT, nullable=False),
+        Column("piece_id", TEXT, nullable=False),
+        Column("pass_number", NUMBER, nullable=False),
+    )

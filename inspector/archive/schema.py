@@ -5,7 +5,7 @@ Decisions, reasons and states are the numbers of the wire's enums. Times are nan
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, REAL, TEXT
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, REAL, TEXT, inspection_columns
 
 TOPICS = Table(
     "topics",
@@ -63,10 +63,7 @@ VERDICTS = Table(
     Column("topic_id", ForeignKey(TOPICS.c.id), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", NUMBER, nullable=False),
-    Column("line", TEXT, nullable=False),
-    Column("station", TEXT, nullable=False),
-    Column("piece_id", TEXT, nullable=False),
-    Column("pass_number", NUMBER, nullable=False),
+    *inspection_columns(),
     Column("product", TEXT, nullable=False),
     Column("lot", TEXT, nullable=False),
     Column("recipe", TEXT, nullable=False),

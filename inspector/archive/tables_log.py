@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import KEY, METADATA, NUMBER, TEXT
+from inspector.archive.metadata import KEY, METADATA, NUMBER, TEXT, inspection_columns
 
 DEAD_LETTERS = Table(
     "dead_letters",
@@ -26,10 +26,7 @@ FEEDBACK = Table(
     Column("topic_id", ForeignKey("topics.id"), nullable=False),
     Column("partition", NUMBER, nullable=False),
     Column("offset", NUMBER, nullable=False),
-    Column("line", TEXT, nullable=False),
-    Column("station", TEXT, nullable=False),
-    Column("piece_id", TEXT, nullable=False),
-    Column("pass_number", NUMBER, nullable=False),
+    *inspection_columns(),
     Column("label", Integer, nullable=False),
     # Defect classes, as a JSON list.
     Column("defects", TEXT, nullable=False),

@@ -5,17 +5,14 @@ Times are nanoseconds since the Unix epoch; labels and decisions are the numbers
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT, inspection_columns
 
 REVIEW_PIECES = Table(
     "review_pieces",
     METADATA,
     Column("key", KEY, primary_key=True),
     Column("verdict_key", NUMBER, nullable=False),
-    Column("line", TEXT, nullable=False),
-    Column("station", TEXT, nullable=False),
-    Column("piece_id", TEXT, nullable=False),
-    Column("pass_number", NUMBER, nullable=False),
+    *inspection_columns(),
     Column("decision", Integer, nullable=False),
     # Findings by different people that are wanted: 2 where a second opinion is asked.
     Column("wanted", Integer, nullable=False),
@@ -42,10 +39,7 @@ REVIEW_KNOWN = Table(
     METADATA,
     Column("key", KEY, primary_key=True),
     Column("verdict_key", NUMBER, nullable=False),
-    Column("line", TEXT, nullable=False),
-    Column("station", TEXT, nullable=False),
-    Column("piece_id", TEXT, nullable=False),
-    Column("pass_number", NUMBER, nullable=False),
+    *inspection_columns(),
     Column("decision", Integer, nullable=False),
     Column("label", Integer, nullable=False),
     # Defect classes, as a JSON list.
