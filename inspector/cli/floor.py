@@ -1,7 +1,5 @@
-"""`inspector floor`: archive, alerts and live page, as a command and as the child process of `inspector serve`."""
+"""`inspector floor`: archive, alerts and live page."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,9 +10,9 @@ from inspector.access.sign_in import AccessSetupError
 from inspector.archive.database import DatabaseError
 from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
-from inspector.config.service import Service, load_service
+from inspector.config.service import load_service
 from inspector.gateway.certificates import CertificateError
-from inspector.service.child import Child, give_way, stopped_with_parent
+from inspector.service.child import give_way, stopped_with_parent
 from inspector.service.floor import run_floor
 from inspector.service.run_worker import ended_in_time, stopped_by_signals
 from inspector.web.server import WebError
@@ -41,20 +39,3 @@ def floor(config: Path, stop_with_parent: bool) -> None:
             give_way()
             stopped_with_parent(stop)
         run_floor(service, CollectorRegistry(), stop)
-
-
-@contextmanager
-def floor_process(service: Service) -> Iterator[Child | None]:
-    """Runs the floor as a child process of this one, if the configuration wants it."""
-    if not service.config.floor.enabled:
-        yield None
-        return
-    options = click.get_current_context().find_root().params
-    log_options = [
-        "--log-level",
-        options.get("log_level", "info"),
-        *(["--log-json"] if options.get("log_json") else []),
-    ]
-    command = [*log_options, "floor", "--config", str(service.path), "--stop-with-parent"]
-    with Child("floor", command, f"To see why: inspector floor --config {service.path}") as child:
-        yield child

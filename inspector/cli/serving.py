@@ -14,7 +14,7 @@ from inspector.access.audit.protocol import AuditError
 from inspector.bundle.load import BundleError
 from inspector.cli.config_option import config_option
 from inspector.cli.errors import report_user_errors
-from inspector.cli.floor import floor_process
+from inspector.cli.floor_process import floor_process
 from inspector.config.opening import log_clock
 from inspector.config.service import Service, load_service
 from inspector.engines.engine import EngineError

@@ -37,3 +37,13 @@ def test_serving_imports_nothing_of_the_training_half() -> None:
         loaded & (TRAINING | {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings", "cuda"})
         == set()
     )
+
+
+def test_a_worker_loads_no_page_and_no_database() -> None:
+    script = (
+        "import json, sys, inspector.cli.serving; print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "grpc" in loaded
+    assert loaded & {"starlette", "uvicorn", "jinja2", "sqlalchemy", "alembic", "paho"} == set()
