@@ -12,6 +12,7 @@ from inspector.alerts.outbox import Parcel
 from inspector.alerts.sending import DeliveryError, RefusedError, Sender, TooEarlyError
 from inspector.archive.database import Database
 from inspector.verdicts.follow import StoreError
+from inspector.verdicts.retries import Retries
 
 log = logging.getLogger("inspector.alerts.courier")
 
@@ -38,8 +39,7 @@ class Courier:
         self._metrics, self._stop = metrics, stop
         self._told = set[str]()
         """Keys of the emergencies that were delivered."""
-        self._delay_s = FIRST_DELAY_S
-        self._logged_s: float | None = None
+        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, LOG_EVERY_S)
 
     def run(self) -> None:
         try:
@@ -100,24 +100,20 @@ class Courier:
             self._count("delivered")
         with self._database.write() as connection:
             outbox.remove(connection, parcel)
-        self._delay_s = FIRST_DELAY_S
+        self._retries.begin_again()
         return True
 
     def _failed(self, error: Exception) -> float:
-        now_s = time.monotonic()
         self._count("failed")
         self._metrics.up.labels(self._target).set(0)
-        if self._logged_s is None or now_s - self._logged_s >= LOG_EVERY_S:
-            self._logged_s = now_s
+        if self._retries.is_due():
             log.warning("Alerts cannot be delivered to %s (%s). They are kept, and sent when it answers.",
                         self._target, error)  # fmt: skip
-        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, MAX_DELAY_S)
-        return delay_s
+        return self._retries.next_delay_s()
 
     def _succeeded(self) -> None:
-        if self._logged_s is not None:
+        if self._retries.worked():
             log.warning("Alerts are delivered to %s again.", self._target)
-        self._logged_s, self._delay_s = None, FIRST_DELAY_S
         self._metrics.up.labels(self._target).set(1)
 
     def _count(self, outcome: str) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from inspector.verdicts.feed import Followed
 from inspector.verdicts.regrown import LastRecord, regrown
+from inspector.verdicts.retries import Retries
 from inspector.verdicts.ring import Entry, entries_of
 from streams import resume_token
 from streams.log import Gap, Log, LogError, LogLostError, Start, Tail, TokenExpiredError, TokenInvalidError
@@ -149,19 +150,14 @@ class _Outage:
 
     def __init__(self, name: str, stop: Event) -> None:
         self._name, self._stop = name, stop
-        self._delay_s = FIRST_DELAY_S
-        self._logged_s: float | None = None
+        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, LOG_EVERY_S)
 
     def wait(self, error: Exception) -> None:
-        now_s = time.monotonic()
-        if self._logged_s is None or now_s - self._logged_s >= LOG_EVERY_S:
-            self._logged_s = now_s
+        if self._retries.is_due():
             log.warning("%s: interrupted (%s). Retries until it succeeds; no record is lost while the log keeps it.",
                         self._name, error)  # fmt: skip
-        self._stop.wait(self._delay_s)
-        self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
+        self._stop.wait(self._retries.next_delay_s())
 
     def end(self) -> None:
-        if self._logged_s is not None:
+        if self._retries.worked():
             log.warning("%s: continues.", self._name)
-        self._logged_s, self._delay_s = None, FIRST_DELAY_S

@@ -12,6 +12,7 @@ from inspector.archive.recordings.metrics import RecordingMetrics
 from inspector.archive.recordings.objects import PREFIXES, ObjectStoreError, ObjectStoreFullError
 from inspector.archive.recordings.retention import Retention
 from inspector.verdicts.follow import StoreError
+from inspector.verdicts.retries import Retries
 from streams.log import LogError, LogLostError
 
 log = logging.getLogger("inspector.archive.recordings")
@@ -103,9 +104,8 @@ class _Outage:
     """Logs when recordings cannot be kept, every ten minutes while it lasts, and when they are kept again."""
 
     def __init__(self, metrics: RecordingMetrics, monotonic: Callable[[], float]) -> None:
-        self._metrics, self._monotonic = metrics, monotonic
-        self._delay_s = FIRST_DELAY_S
-        self._logged_s: float | None = None
+        self._metrics = metrics
+        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, REMIND_EVERY_S, monotonic)
 
     def begin(self, error: Exception) -> float:
         """Returns the delay before the next attempt."""
@@ -113,20 +113,16 @@ class _Outage:
         self._metrics.is_full.set(is_full)
         if isinstance(error, ObjectStoreError):
             self._metrics.store_errors.inc()
-        now_s = self._monotonic()
-        if self._logged_s is None or now_s - self._logged_s >= REMIND_EVERY_S:
-            self._logged_s = now_s
+        if self._retries.is_due():
             log.log(
                 logging.ERROR if is_full else logging.WARNING,
                 "Recordings are not kept at present: %s. The line goes on; they are kept later, as far as the log "
                 "still has them then.",
                 error,
             )
-        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, MAX_DELAY_S)
-        return delay_s
+        return self._retries.next_delay_s()
 
     def end(self) -> None:
-        if self._logged_s is not None:
+        if self._retries.worked():
             log.warning("Recordings are kept again.")
         self._metrics.is_full.set(0)
-        self._logged_s, self._delay_s = None, FIRST_DELAY_S
