@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Self
 
 from prometheus_client import CollectorRegistry
@@ -25,6 +26,9 @@ MAX_CONNECTIONS = 128
 BACKLOG, ACCEPTED_AT_ONCE = 1024, 16
 """A full queue delays a scrape for seconds; connections accepted at once need as many open files."""
 MAX_REQUEST_BYTES = 8 * 2**10
+MAX_SWALLOWED_BYTES = 2**20
+"""Of a request that is refused for its size."""
+SWALLOW_PAUSE_S = 0.2
 LIFE_S = 5.0
 RENEWAL_S = 10.0
 """How often the certificate files are checked for renewal."""
@@ -166,6 +170,7 @@ class MetricsServer:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
+            await _swallow(reader)
             return _framed(431, "text/plain", b"")
         if (answer := asyncio.current_task()) is not None:
             self._complete.add(answer)
@@ -193,6 +198,16 @@ class MetricsServer:
         if "gzip" in headers.get("accept-encoding", ""):
             return _framed(200, kind, gzip.compress(body, 1), "Content-Encoding: gzip\r\n")
         return _framed(200, kind, body)
+
+
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    """Reads what the client is still sending, within bounds: with bytes unread the connection would be reset before the
+    client has the answer."""
+    with suppress(TimeoutError):
+        for _ in range(MAX_SWALLOWED_BYTES // MAX_REQUEST_BYTES):
+            async with asyncio.timeout(SWALLOW_PAUSE_S):
+                if not await reader.read(MAX_REQUEST_BYTES):
+                    return
 
 
 def _listening_socket(listen: str) -> socket.socket:

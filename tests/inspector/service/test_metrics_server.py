@@ -79,6 +79,16 @@ def test_what_is_no_scrape_is_refused(server: MetricsServer, request_bytes: byte
     assert answer(server, request_bytes).startswith(b"HTTP/1.1 " + status)
 
 
+def test_a_request_without_end_is_refused_and_read_within_bounds(server: MetricsServer) -> None:
+    """Twice as much as is read after the refusal: the rest meets a closed connection."""
+    with closing(connect(server)) as connection:
+        connection.settimeout(20)
+        with suppress(ConnectionError):
+            connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * (2 * metrics_server.MAX_SWALLOWED_BYTES))
+            assert connection.recv(12) in (b"", b"HTTP/1.1 431")
+    assert b"answer 42.0" in scrape(server)
+
+
 def test_connections_are_bounded_and_a_scrape_comes_through(server: MetricsServer) -> None:
     """300 connections that begin a request and never end it: all but the last few are ended by those behind them."""
     with ExitStack() as stack:
