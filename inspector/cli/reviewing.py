@@ -161,21 +161,21 @@ def _said_by(place: _Place, author: str) -> list[tuple[PieceRow, Finding]]:
     findings under a proven name count. Raises KnownPieceError."""
     truths = []
     all_spoken = spoken_about(place.database, PieceFilter(), proven_only=place.service.access.has_roles)
-    wanted = _person(author, {finding.person for spoken in all_spoken for finding in spoken.findings})
+    person = _person(author, {finding.person for spoken in all_spoken for finding in spoken.findings})
     for spoken in all_spoken:
-        said = consensus([finding for finding in spoken.findings if finding.person == wanted])
-        if isinstance(said, Consensus) and not spoken.was_read_twice:
-            truths.append((place.archive.row(spoken.key), parse_finding(said.label, said.defects)))
+        agreed = consensus([finding for finding in spoken.findings if finding.person == person])
+        if isinstance(agreed, Consensus) and not spoken.was_read_twice:
+            truths.append((place.archive.row(spoken.key), parse_finding(agreed.label, agreed.defects)))
     return truths
 
 
 def _person(author: str, people: set[tuple[str, str]]) -> tuple[str, str]:
     """Proof and name. Raises KnownPieceError."""
-    meant = sorted(each for each in people if author in (each[1], person_word(each[1], each[0])))
-    if len(meant) > 1:
-        words = " or ".join(person_word(name, proof) if proof else f"{name} (not proven)" for proof, name in meant)
+    matches = sorted(each for each in people if author in (each[1], person_word(each[1], each[0])))
+    if len(matches) > 1:
+        words = " or ".join(person_word(name, proof) if proof else f"{name} (not proven)" for proof, name in matches)
         raise KnownPieceError(f"{author} is the name of several people: say {words}")
-    return meant[0] if meant else ("", author)
+    return matches[0] if matches else ("", author)
 
 
 @known.command("list")

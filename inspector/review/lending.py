@@ -161,12 +161,12 @@ def num_known_held(connection: Connection, reviewer: str) -> int:
     return int(connection.execute(select(func.count()).select_from(REVIEW_SLOTS).where(*mine)).scalar_one())
 
 
-def _end_known(connection: Connection, reviewer: str, taken: _Open | None, now_ns: int) -> None:
+def _end_known(connection: Connection, reviewer: str, lent: _Open | None, now_ns: int) -> None:
     """Known pieces of other people whose time is over go when they would go to `reviewer` were they others: those that
     were given out before a piece that is taken from the same person, and all once nothing is taken from anybody."""
     late = and_(_S.known_key.is_not(None), _S.answered_ns.is_(None), _S.until_ns < now_ns, _S.reviewer != reviewer)
-    if taken is not None and taken.reviewer is not None and taken.lent_ns is not None:
-        late = and_(late, _S.reviewer == taken.reviewer, _S.lent_ns < taken.lent_ns)
+    if lent is not None and lent.reviewer is not None and lent.lent_ns is not None:
+        late = and_(late, _S.reviewer == lent.reviewer, _S.lent_ns < lent.lent_ns)
     connection.execute(update(REVIEW_SLOTS).where(late).values(token=None))
 
 

@@ -31,7 +31,7 @@ it, and the exit raises why."""
 FIRST_DELAY_S, MAX_DELAY_S = 1.0, 60.0
 HEALTHY_S = 60.0
 """A part that ran for this long starts again after the first delay."""
-TOLD = (
+PLAIN_ERRORS = (
     AccessSetupError,
     AuditError,
     CertificateError,
@@ -129,7 +129,7 @@ def words_of(error: Exception | None) -> str:
     """What happened, without the values of a statement."""
     if error is None:
         return "it ended by itself; the lines above say why"
-    if isinstance(error, TOLD):
+    if isinstance(error, PLAIN_ERRORS):
         return str(error).rstrip(".")
     places = "".join(traceback.format_tb(error.__traceback__)).rstrip()
     return f"{type(error).__name__}, an error of this program; please report it with these lines:\n{places}\n"

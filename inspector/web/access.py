@@ -37,8 +37,8 @@ class BegunSignIns:
     def add(self, begun: Begun, then: str, host: str) -> None:
         """`then` is the path that the person wanted. One too many of the same host ends its oldest."""
         self._begun[begun.state] = begun, then, self._clock(), host
-        own = [state for state, known in self._begun.items() if known[3] == host]
-        for state in own[:-MAX_BEGUN_PER_HOST]:
+        of_host = [state for state, known in self._begun.items() if known[3] == host]
+        for state in of_host[:-MAX_BEGUN_PER_HOST]:
             del self._begun[state]
         while len(self._begun) > MAX_BEGUN:
             self._begun.popitem(last=False)

@@ -32,7 +32,7 @@ class NoConsensus:
 def consensus(findings: Iterable[KeptFeedback]) -> Consensus | NoConsensus | None:
     """Of each person's last word; None where nobody's word is left. Whoever was unsure neither agrees nor disagrees."""
     last: dict[tuple[str, str], KeptFeedback] = {}
-    for finding in sorted(findings, key=lambda found: found.given_ns):
+    for finding in sorted(findings, key=lambda one: one.given_ns):
         last[finding.person] = finding
     words = [finding for finding in last.values() if finding.label in _SURE or finding.label == Label.LABEL_UNSURE]
     sure = [finding for finding in words if finding.label in _SURE]
@@ -54,5 +54,5 @@ def _said(findings: Sequence[KeptFeedback]) -> tuple[str, ...]:
     words: dict[int, str] = {Label.LABEL_OK: "ok", Label.LABEL_NOK: "nok", Label.LABEL_UNSURE: "unsure"}
     return tuple(
         " ".join((f"{finding.author or 'unnamed'}:", words[finding.label], *finding.defects))
-        for finding in sorted(findings, key=lambda found: (found.author, found.author_proof))
+        for finding in sorted(findings, key=lambda one: (one.author, one.author_proof))
     )

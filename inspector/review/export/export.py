@@ -120,13 +120,13 @@ class _Export:
     def _agreed(self, spoken: Sequence[SpokenAbout]) -> list[tuple[SpokenAbout, Consensus]]:
         agreed = []
         for each in spoken:
-            found = consensus(each.findings)
+            outcome = consensus(each.findings)
             if each.was_read_twice:
                 self._leave_out(each, "two parts were read under this id")
-            elif isinstance(found, NoConsensus):
-                self._left_out.append(LeftOut(str(each.inspection), found.why, found.answers))
-            elif found is not None:
-                agreed.append((each, found))
+            elif isinstance(outcome, NoConsensus):
+                self._left_out.append(LeftOut(str(each.inspection), outcome.why, outcome.answers))
+            elif outcome is not None:
+                agreed.append((each, outcome))
             elif each.num_unproven and not each.findings:
                 self._leave_out(each, UNPROVEN)
         return agreed

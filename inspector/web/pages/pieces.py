@@ -30,8 +30,8 @@ def pieces(request: Request) -> Response:
     query = read_query(request.query_params)
     try:
         archive = archive_of(request)
-        wanted = bounded(archive, query.piece_filter)
-        rows = [] if query.problems else archive.find(wanted, query.before, PAGE + 1)
+        piece_filter = bounded(archive, query.piece_filter)
+        rows = [] if query.problems else archive.find(piece_filter, query.before, PAGE + 1)
         stations = archive.stations()
         shown = rows[:PAGE]
         doubtful = archive.read_twice([_inspection(row) for row in shown])
@@ -47,7 +47,7 @@ def pieces(request: Request) -> Response:
         "newest": max((row.key for row in shown), default=0),
         "older": query.path(shown[-1].key) if len(rows) > PAGE else None,
         "search": "",
-        "only_days": DAYS if wanted is not query.piece_filter and query.piece_filter.since_ns is None else None,
+        "only_days": DAYS if piece_filter is not query.piece_filter and query.piece_filter.since_ns is None else None,
     }
     return render(request, "pieces.html", context, 400 if query.problems else 200)
 
