@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from inspector.alerts.alert import Alert
@@ -13,6 +12,7 @@ from inspector.alerts.desk import AlertDesk, Finding
 from inspector.alerts.place import Place
 from inspector.alerts.settings import AlertSettings
 from inspector.archive.opening import open_database
+from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW
 from tests.inspector.web.running_line import RunningLine
 
@@ -50,13 +50,6 @@ class Raiser:
 def raiser(line: RunningLine) -> Iterator[Raiser]:
     with closing(Raiser(line)) as raiser:
         yield raiser
-
-
-def serious(page: Page) -> list[str]:
-    violations = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['nodes'][0]['html']}" for each in violations if each["impact"] in ("serious", "critical")
-    ]
 
 
 def test_a_new_alert_shows_on_every_page_and_in_the_list_without_a_reload(
@@ -130,5 +123,5 @@ def test_both_pages_are_accessible_and_fit_with_hostile_names(
     for address in ("/alerts", f"/alerts/{alert.key}"):
         page.goto(f"{line.address}{address}")
         expect(page.locator("h1")).to_be_visible()
-        assert serious(page) == []
+        assert serious_findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address

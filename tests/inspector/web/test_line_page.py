@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from inspector.config.opening import open_log
@@ -14,6 +13,7 @@ from protos.inspection.v1 import verdict_pb2 as pb
 from streams.records import Output
 from tests.benchmarks.page import append as appended
 from tests.benchmarks.page import heap_bytes
+from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW, WIDE
 from tests.inspector.web.parts import verdict
 from tests.inspector.web.running_line import RunningLine
@@ -219,9 +219,7 @@ def test_axe_finds_nothing_serious(browser: Browser, line: RunningLine, scheme: 
     page.goto(line.address)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator(".station").first).to_be_visible()
-    results = Axe().run(page)
-    serious = [each for each in results.response["violations"] if each["impact"] in ("serious", "critical")]
-    assert not serious, results.generate_report()
+    assert serious_findings(page) == []
     page.close()
 
 

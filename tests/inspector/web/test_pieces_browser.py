@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from inspector.verdicts.records import verdict_output
@@ -20,6 +19,7 @@ from inspector.web.state import Floor
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import InspectionId
 from streams.records import Shard, Topics
+from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW, WIDE
 from tests.inspector.web.filled_archive import START_NS, verdict_of
 from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
@@ -27,7 +27,6 @@ from tests.inspector.web.test_piece import PIECE, detailed, stored_feedback
 
 NUM_PIECES = 600
 RANGE = "since=2025-11-30T08:00:00Z&until=2025-11-30T08:10:00Z"
-SERIOUS = {"serious", "critical"}
 
 
 @dataclass
@@ -306,8 +305,7 @@ def test_axe_finds_nothing_serious(browser: Browser, site: Site, size: tuple[int
         page.goto(site.address + path)
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         page.locator("figure svg, #pieces, h1").first.wait_for()
-        serious = [each for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS]
-        assert not serious, (path, [(each["id"], each["nodes"][0]["html"]) for each in serious])
+        assert serious_findings(page) == [], path
     context.close()
 
 

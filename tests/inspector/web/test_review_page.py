@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from tests.inspector.review.test_desk import published
+from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW
 from tests.inspector.web.review_parts import ReviewPages, review_pages, served
-
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture
@@ -154,8 +152,7 @@ def test_new_pieces_appear_by_themselves(page: Page, desk: ReviewPages) -> None:
 def test_the_page_is_accessible_and_fits(page: Page, desk: ReviewPages, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
     opened(page, desk)
-    violations = Axe().run(page).response["violations"]
-    assert [each["id"] for each in violations if each["impact"] in SERIOUS] == []
+    assert serious_findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
 

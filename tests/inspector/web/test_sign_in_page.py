@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from inspector.access.roles import Role
+from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.guarded import GuardedPage, guarded_page
 
 
@@ -34,7 +34,5 @@ def test_a_person_signs_in_by_keyboard_and_signs_out(page: Page, guarded: Guarde
 def test_the_sign_in_page_has_no_serious_findings(page: Page, guarded: GuardedPage, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{guarded.address}/sign-in")
-    results = Axe().run(page)
-    serious = [each for each in results.response["violations"] if each["impact"] in ("serious", "critical")]
-    assert not serious, results.generate_report()
+    assert serious_findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
