@@ -43,6 +43,8 @@ name = "again"
 listen = "127.0.0.1:{port}"
 [floor]
 enabled = false
+[archive]
+min_free_bytes = 0
 [recordings]
 min_free_bytes = 0
 """

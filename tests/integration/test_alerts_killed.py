@@ -54,6 +54,7 @@ path = "log.sqlite"
 [web]
 enabled = false
 [archive]
+min_free_bytes = 0
 database = "{database}"
 [[alerts.webhooks]]
 name = "hook"

@@ -22,6 +22,8 @@ recipes = ["*.recipe"]
 [log]
 kind = "embedded"
 path = "log.sqlite"
+[archive]
+min_free_bytes = 0
 """
 
 

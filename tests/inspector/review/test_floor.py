@@ -31,6 +31,8 @@ recipes = ["{RECIPE}"]
 [log]
 kind = "embedded"
 path = "log.sqlite"
+[archive]
+min_free_bytes = 0
 [review]
 second_share = 0.0
 known_share = 0.0

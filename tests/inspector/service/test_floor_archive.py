@@ -34,9 +34,9 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow_module, "POLL_S", 0.02)
 
 
-def service_in(folder: Path, more: str = "") -> Service:
+def service_in(folder: Path, more: str = "[archive]") -> Service:
     path = folder / "service.toml"
-    path.write_text(CONFIG + more)
+    path.write_text(CONFIG + more.replace("[archive]", "[archive]\nmin_free_bytes = 0"))
     return Service(path, load_service_config(path), Recipes({}))
 
 

@@ -33,6 +33,10 @@ bundles = "bundles"
 listen = "127.0.0.1:{gateway}"
 [floor]
 enabled = false
+[archive]
+min_free_bytes = 0
+[recordings]
+min_free_bytes = 0
 [web]
 listen = "127.0.0.1:{web}"
 {more}

@@ -21,7 +21,10 @@ max_delay_s = 1.0
 [gateway]
 listen = "127.0.0.1:{gateway}"
 [archive]
+min_free_bytes = 0
 database = "sqlite:///run/archive.sqlite"
+[recordings]
+min_free_bytes = 0
 [web]
 listen = "127.0.0.1:{web}"
 """
