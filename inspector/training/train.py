@@ -184,7 +184,7 @@ class Trainer:
         return results
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
-        data = _data(self, expert, splits)
+        data = training_data(self, expert, splits)
         fold = folds(data.groups, self.config.num_folds, self.options.seed)
         number = [fold[group] for group in data.groups]
         stage = expert.name if len(splits) == 1 else f"{expert.name} again"
@@ -257,7 +257,8 @@ def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> l
     return sensor_candidates(modality, len(recordings))
 
 
-def _data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+def training_data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+    """The recordings of an expert's modality in these splits, prepared for it."""
     dataset, config, options = trainer.dataset, trainer.config, trainer.options
     examples = list(dataset.examples_of(splits, expert.modality).values())
     recordings = [example.recording for example in examples]
