@@ -18,6 +18,7 @@ from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
+from inspector.evaluation.dominance import Dominance
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
@@ -26,6 +27,7 @@ from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
+from inspector.training.dominance import trained_dominance
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
 from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.pretrained import unused_advice, weights_advice
@@ -91,7 +93,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
     if trainer.may_refit(results, judged):
         judged = trainer.refit(judged)
-    warnings += give(_fit_advice(trainer, results, judged), strict=options.strict)
+    shares = _dominance(trainer.dataset, judged)
+    warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
     card = ModelCardData(
         results,
         judged.selected,
@@ -100,6 +103,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         judged.certificate,
         warnings,
         _probabilities(trainer.dataset, judged),
+        shares.lines(),
     )
     trained = TrainedBundle(
         name=config.name,
@@ -150,13 +154,21 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     )
 
 
-def _fit_advice(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> Iterator[Advice]:
+def _dominance(dataset: Dataset, judged: Judged) -> Dominance:
+    experts = [entry.expert for entry in judged.selected]
+    return trained_dominance(dataset, experts, judged.fusion, judged.scored, judged.calibrations, judged.choice.policy)
+
+
+def _fit_advice(
+    trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged, shares: Dominance
+) -> Iterator[Advice]:
     names = {entry.expert.name for entry in judged.selected}
     kept = [entry for entry in results if entry.name in names]
     yield from unused_advice(trainer.options.weights, [entry.data.config for entry in results])
     yield from chance_advice(results if trainer.config.experts else _winners(results), kept)
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
+    yield from (Advice("dominance", warning) for warning in shares.warnings())
 
 
 def _probabilities(dataset: Dataset, judged: Judged) -> list[str]:
