@@ -110,7 +110,7 @@ def test_the_worth_of_a_modality_counts_its_groups_and_not_its_pieces() -> None:
     scores = true + np.repeat(rng.normal(0, 1, 12), 20)
     few, many = (own_auc(scores, true, [f"g{n // size}" for n in range(240)])[0] for size in (20, 1))
     assert few.mean == many.mean
-    assert few.low < 0.5 < many.low
+    assert few.low < many.low - 0.1
 
 
 def test_recordings_that_are_all_alike_tell_nothing_of_a_modality() -> None:

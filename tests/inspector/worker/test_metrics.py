@@ -72,8 +72,9 @@ def test_sources_that_were_not_believed_are_counted_by_reason() -> None:
 def test_a_modality_that_decides_alone_is_counted_with_its_weight() -> None:
     metrics = WorkerMetrics(registry := CollectorRegistry())
     modalities = [
-        Modality(name="top", defect_score=0.1, gate_weight=0.25), Modality(name="mic", defect_score=0.95, gate_weight=0.75)
-    ]  # fmt: skip
+        Modality(name=name, defect_score=score, gate_weight=weight)
+        for name, score, weight in (("top", 0.1, 0.25), ("mic", 0.95, 0.75))
+    ]
     runs = [ExpertRun(expert="ear", modality="mic", ran=True, why="routed")]
     verdict = Verdict(
         inspection=Inspection(line="l", station="s"), decision=DECISION_FAIL, pass_below=0.2, fail_above=0.9,
