@@ -1,6 +1,6 @@
 """Decides which experts run on a piece: the initial experts, and the next ones given their results.
 
-Service, training and evaluation all route with these functions.
+Training and evaluation route with these functions, the service with the same rules compiled: `fusion.compiled_policy`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -67,11 +67,11 @@ class PartialResult(NamedTuple):
 def initial_experts(policy: Policy, experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
     """The experts that run on a piece first."""
     if policy.mode == "dense":
-        return _runnable(experts, present)
+        return runnable(experts, present)
     if policy.mode == "static":
-        return _runnable(experts, present) & set(policy.static_experts)
+        return runnable(experts, present) & set(policy.static_experts)
     if policy.mode in LEARNED and policy.router is not None:
-        return _runnable(experts, present) & set(policy.router.first)
+        return runnable(experts, present) & set(policy.router.first)
     return scouts(experts, present)
 
 
@@ -90,7 +90,7 @@ def next_experts(
     """
     chosen_sets = _chosen_by_policy(policy, experts, partial_results, cost_multiplier)
     return [
-        _with_missing_modalities(experts, partial, chosen) - partial.logits.keys()
+        with_missing_modalities(experts, partial, chosen).difference(partial.logits)
         for partial, chosen in zip(partial_results, chosen_sets, strict=True)
     ]
 
@@ -103,7 +103,7 @@ def _chosen_by_policy(
         return _learned(policy.router, experts, partial_results, price)
     if policy.mode == "cascade":
         return [
-            _runnable(experts, partial.present) if _is_uncertain(policy, partial) else frozenset()
+            runnable(experts, partial.present) if _is_uncertain(policy, partial) else frozenset()
             for partial in partial_results
         ]
     return [initial_experts(policy, experts, partial.present) for partial in partial_results]
@@ -130,21 +130,23 @@ def _learned(
     )
     paths = select_path(router, path_matrix(router, modality_of), partials, price)
     return [
-        _runnable(experts, partial.present) & set(router.paths[path])
+        runnable(experts, partial.present) & set(router.paths[path])
         for partial, path in zip(partial_results, paths, strict=True)
     ]
 
 
-def _runnable(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+def runnable(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+    """The experts whose modality is there."""
     return frozenset(expert.name for expert in experts if expert.modality in present)
 
 
-def _with_missing_modalities(experts: Sequence[Expert], partial: PartialResult, chosen: ExpertSet) -> ExpertSet:
+def with_missing_modalities(experts: Sequence[Expert], partial: PartialResult, chosen: ExpertSet) -> ExpertSet:
+    """Adds all experts of every modality that would not be examined, unless the piece already fails."""
     if partial.fails:
         return chosen
     ran = chosen | partial.logits.keys()
     seen = {expert.modality for expert in experts if expert.name in ran}
-    return chosen | _runnable(experts, set(partial.present) - seen)
+    return chosen | runnable(experts, set(partial.present) - seen)
 
 
 def routed(
