@@ -153,6 +153,14 @@ def routed(
     policy: Policy, experts: Sequence[Expert], scored: Scored, calibrations: Mapping[ExpertSet, Calibration]
 ) -> list[ExpertSet]:
     """The experts that the service would have run on each piece, given the bundle's limits."""
+    initial, partial_results = opened(policy, experts, scored, calibrations)
+    return [ran | more for ran, more in zip(initial, next_experts(policy, experts, partial_results), strict=True)]
+
+
+def opened(
+    policy: Policy, experts: Sequence[Expert], scored: Scored, calibrations: Mapping[ExpertSet, Calibration]
+) -> tuple[list[ExpertSet], list[PartialResult]]:
+    """The initial experts of each piece, and their result; the same for policies with the same initial experts."""
     modalities = {expert.name: expert.modality for expert in experts}
     modality_of = [modalities[name] for name in scored.experts]
     rows = {names: row for row, names in enumerate(scored.sets)}
@@ -164,7 +172,7 @@ def routed(
         joint = float(scored.logits[rows[ran], piece]) if ran else None
         initial.append(ran)
         partial_results.append(_partial_result(present, logits, joint, calibrations.get(ran)))
-    return [ran | more for ran, more in zip(initial, next_experts(policy, experts, partial_results), strict=True)]
+    return initial, partial_results
 
 
 def _partial_result(

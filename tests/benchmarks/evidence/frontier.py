@@ -13,7 +13,7 @@ from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
 from inspector.statistics.bootstrap import Interval, mean_by_units
 from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
-from inspector.training.routing.policy import Candidate, RoutingData, initial_choices, learned_sweep, make_routing_data
+from inspector.training.routing.sweeps import Candidate, RoutingData, initial_choices, learned_sweep, make_routing_data
 from tests.benchmarks.evidence.as_routed import calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.cpu_clock import Measured, measure
