@@ -49,14 +49,15 @@ def shown(
 ) -> Selected:
     """`static` holds the set of all experts.
 
-    The bounds hold for all options together. A cascade or router also has to pass with the choice repeated inside the
-    folds, so that the estimate includes the choice.
+    The bounds hold for all options of a sweep together. A cascade or router also has to pass with the choice among all
+    sweeps repeated inside the folds, so that the estimate includes the choice.
     """
     scored, everyone = routing_data.scored, routing_data.with_all()
-    options = [*static, *chain.from_iterable(sweeps)]
-    outcomes = [option.outcome for option in options]
-    bounds = losses(outcomes, everyone, scored.labels, scored.units, seed)
-    table = Table(static, sweeps, {id(option): loss for option, loss in zip(options, bounds, strict=True)})
+    bounds: dict[int, Loss] = {}
+    for options in (static, *sweeps):
+        lost = losses([option.outcome for option in options], everyone, scored.labels, scored.units, seed)
+        bounds |= {id(option): loss for option, loss in zip(options, lost, strict=True)}
+    table = Table(static, sweeps, bounds)
     fixed, best = table.choose([]), table.choose(sweeps)
     if best.point.cost_ms > (1 - MIN_GAIN) * fixed.point.cost_ms:
         return Selected(fixed, table.losses[id(fixed)], "The same experts run on every piece: no router is shown.")
