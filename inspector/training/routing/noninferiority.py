@@ -1,9 +1,10 @@
 """Says which ways of running fewer experts are shown to lose no more than a margin against all experts.
 
-The bound is one-sided at 95 % and holds for all candidates of a sweep and all figures together, from the paired differences of
-cross-fitted scores over bootstrap draws of the independent recordings (`inspector.statistics.evidence`). Half a
-recording more than was seen counts as lost (the prior of Jeffreys): of n defects of which a router loses none, it may
-still lose 1.92/n, which a bootstrap of what was seen cannot know. Letters: C candidates, P pieces, D draws, F figures.
+The bound is one-sided at 95 % and holds for all candidates of a sweep and all figures together, from the paired
+differences of cross-fitted scores over bootstrap draws of the independent recordings (`inspector.statistics.evidence`).
+Half a recording more than was seen counts as lost (the prior of Jeffreys): of n defects of which a router loses none,
+it may still lose 1.92/n, which a bootstrap of what was seen cannot know. Letters: C candidates, P pieces, D draws, F
+figures.
 """
 
 from collections.abc import Sequence
