@@ -46,7 +46,8 @@ from inspector.training.head.scores import (
     score_out_of_fold,
 )
 from inspector.training.inputs import input_form, prepare
-from inspector.training.routing.policy import PolicyChoice, choose_policy, make_routing_data
+from inspector.training.routing.policy import PolicyChoice, choose_policy
+from inspector.training.routing.sweeps import make_routing_data
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
