@@ -22,6 +22,7 @@ Units = Sequence[Collection[str]]
 """Per piece, the groups of its recordings, whose pieces are not independent."""
 
 CONFIDENCE = 0.95
+HALF = 0.5
 MIN_DEFECTS = 10
 """Least number of independent defective units, and of good ones. Below, nothing more complex is taken: a bootstrap over
 fewer units does not know its own error."""
@@ -77,6 +78,10 @@ class Evidence:
         """Share of this alternative to take, 0 to 1; the rest is the simple thing."""
         taken = self.is_beyond_chance(index) if rule is Rule.BOUND else self.enough
         return self.gains[index].weight if taken else 0.0
+
+    def takes(self, index: int, rule: Rule) -> bool:
+        """Whether to take this alternative, where it cannot be taken in part."""
+        return self.weight(index, rule) >= HALF
 
     def groups(self) -> str:
         return f"{self.defective} independent defective and {self.good} good pieces"
@@ -144,6 +149,15 @@ def weigh_draws(
         for name, mean, error in zip(names, means_A, errors_A, strict=True)
     ]
     return Evidence(tuple(gains), *counts)
+
+
+def smallest_within_an_error(gains: Sequence[Gain]) -> int:
+    """The first alternative whose gain is within one standard error of the best one's: the best of many is a lucky one.
+
+    Alternatives come in the order of their complexity.
+    """
+    best = max(gains, key=lambda gain: gain.mean)
+    return next(index for index, gain in enumerate(gains) if gain.mean >= best.mean - best.error)
 
 
 def num_independent(units: Units, chosen: NDArray[np.bool_]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspector.statistics.evidence import MIN_DEFECTS, Choice, Gain, Rule, Units, weigh
+from inspector.statistics.evidence import MIN_DEFECTS, Choice, Rule, Units, smallest_within_an_error, weigh
 from inspector.statistics.ranking_evidence import weigh_ranking
 from inspector.training.head.cross_fit import CrossFit
 from inspector.training.head.head_data import HeadData
@@ -52,15 +52,6 @@ def choose_steps(folds: CrossFit, units: Units, checks: Sequence[int], rule: Rul
     if reason:
         return Steps(0, 1.0, Choice(SUBJECT, NOISY_OR, names[index], *parts))
     return Steps(checks[index], weight, Choice(SUBJECT, f"{weight:.2f} of the way to {names[index]}", NOISY_OR, *parts))
-
-
-def smallest_within_an_error(gains: Sequence[Gain]) -> int:
-    """The first alternative whose gain is within one standard error of the best one's: the best of many is a lucky one.
-
-    Alternatives come in the order of their complexity.
-    """
-    best = max(gains, key=lambda gain: gain.mean)
-    return next(index for index, gain in enumerate(gains) if gain.mean >= best.mean - best.error)
 
 
 def _objection(folds: CrossFit, units: Units, steps: int, weight: float) -> str:

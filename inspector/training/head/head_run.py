@@ -13,7 +13,7 @@ from torch import Tensor
 from fusion.head import FusionHead, HeadForm
 from inspector.training.config import HeadFitting
 from inspector.training.experts.network import multi_label_loss
-from inspector.training.head.expert_calibration import fit_sigmoid, group_weights
+from inspector.training.experts.scale import fit_sigmoid, group_weights
 from inspector.training.head.head_data import Encodings, HeadData
 
 State = Mapping[str, Tensor]

@@ -7,7 +7,7 @@ log-loss here and nothing there: on made pieces whose tokens told nothing, 40 st
 import numpy as np
 
 from fusion.calibration import Labels, Scores
-from inspector.training.head.expert_calibration import fit_sigmoid
+from inspector.training.experts.scale import fit_sigmoid
 
 
 def recalibrated(logits: Scores, labels: Labels) -> Scores:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fusion.head import HeadForm, Member
-from inspector.statistics.evidence import MIN_DEFECTS, Gain, Rule
+from inspector.statistics.evidence import MIN_DEFECTS, Rule
 from inspector.training.config import HeadFitting
-from inspector.training.head.choose_steps import NOISY_OR, smallest_within_an_error
+from inspector.training.head.choose_steps import NOISY_OR
 from inspector.training.head.cross_fit import CrossFit, cross_entropy, fused_units
 from inspector.training.head.fit import fit_head
 from inspector.training.head.head_data import Encodings, HeadData
@@ -94,11 +94,6 @@ def test_the_reported_outputs_are_those_of_heads_shrunk_as_the_one_that_ships():
     assert torch.equal(start, run.outputs(data.encodings, 0))
     assert (whole - start).abs().max() > 0.01
     assert (half - start).abs().mean() < (whole - start).abs().mean()
-
-
-def test_of_equal_numbers_of_steps_the_smallest_is_taken():
-    gains = [Gain(name, mean, 0.02, 0.0, 0.0, 0.0) for name, mean in (("10", 0.01), ("20", 0.05), ("30", 0.06))]
-    assert smallest_within_an_error(gains) == 1
 
 
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():

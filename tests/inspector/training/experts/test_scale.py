@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.training.head.expert_calibration import fit_sigmoid, group_weights
+from inspector.training.experts.scale import fit_sigmoid, group_weights
 
 
 def test_a_picture_in_thirty_pieces_counts_as_one():
