@@ -19,6 +19,7 @@ from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
 from inspector.evaluation.dominance import Dominance
+from inspector.statistics.evidence import Rule
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
@@ -30,8 +31,9 @@ from inspector.training.dataset import Dataset
 from inspector.training.dominance import trained_dominance
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
 from inspector.training.experts.fitting import TrainingData
+from inspector.training.experts.keep import Kept, keep
 from inspector.training.experts.pretrained import unused_advice, weights_advice
-from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, cross_validate, fit_final, keep
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, cross_validate, fit_final
 from inspector.training.export import TrainedBundle
 from inspector.training.fit_advice import chance_advice, drop_misleading, epochs_advice, fused_advice
 from inspector.training.head.joint_finetune import fine_tune, unexplained
@@ -166,7 +168,9 @@ def _fit_advice(
     names = {entry.expert.name for entry in judged.selected}
     kept = [entry for entry in results if entry.name in names]
     yield from unused_advice(trainer.options.weights, [entry.data.config for entry in results])
-    yield from chance_advice(results if trainer.config.experts else _winners(results), kept)
+    yield from chance_advice(
+        results if trainer.config.experts else _winners(results, trainer.config.rule).results, kept
+    )
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
     yield from (Advice("dominance", warning) for warning in shares.warnings())
@@ -207,7 +211,7 @@ class Trainer:
 
     def select_experts(self, results: Sequence[CrossValidationResult]) -> list[SelectedExpert]:
         """All configured experts, or else the best of each modality; without those worse than chance."""
-        winners = results if self.config.experts else _winners(results)
+        winners = results if self.config.experts else _winners(results, self.config.rule).results
         return [fit_final(result, partial(self.progress, result.name)) for result in drop_misleading(winners)]
 
     def fuse(self, selected: Sequence[SelectedExpert]) -> Fusion:
@@ -291,9 +295,10 @@ def training_data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split
     )
 
 
-def _winners(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
-    modalities = dict.fromkeys(result.data.config.modality for result in results)
-    return [result for name in modalities for result in keep([s for s in results if s.data.config.modality == name])]
+def _winners(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
+    modalities = dict.fromkeys(result.modality for result in results)
+    kept = [keep([result for result in results if result.modality == name], rule) for name in modalities]
+    return Kept([result for part in kept for result in part.results], tuple(c for part in kept for c in part.choices))
 
 
 def _calibrations(
