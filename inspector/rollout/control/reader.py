@@ -7,7 +7,7 @@ from functools import partial
 from inspector.config.service import Service
 from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import ControlTable, read_control
-from protos.inspection.v1.control_pb2 import Active
+from protos.inspection.v1.control_pb2 import ActiveDeployment
 from streams.log import Log, LogError, LogLostError, LogStoppedError, LogUnavailableError, Tail
 
 log = logging.getLogger("inspector.deploy")
@@ -29,8 +29,8 @@ class ControlReader:
         self._num_failed = 0
         self._tail = self._first()
 
-    def active(self, target: DeploymentTarget) -> Active:
-        return self.table.active.get(target, Active())
+    def active(self, target: DeploymentTarget) -> ActiveDeployment:
+        return self.table.active.get(target, ActiveDeployment())
 
     def read(self) -> bool:
         """Reads new records; False where the log cannot be read now and nothing changed. Raises LogLostError."""
