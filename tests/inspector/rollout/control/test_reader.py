@@ -78,7 +78,8 @@ class OneByOne:
 
 @contextmanager
 def reading(rig: Rig, log: Log) -> Iterator[ControlReader]:
-    reader = ControlReader(rig.service, log, lambda pause_s: None)
+    pauses_s: list[float] = []
+    reader = ControlReader(rig.service, log, pauses_s.append, lambda: sum(pauses_s))
     try:
         yield reader
     finally:
