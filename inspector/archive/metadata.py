@@ -1,6 +1,6 @@
 """The metadata that all tables of the archive share, and the column types that both databases know."""
 
-from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Text, TextClause
 from sqlalchemy.dialects.postgresql import BYTEA
 
 METADATA = MetaData(
@@ -28,6 +28,11 @@ verdict may hold any text."""
 def stored_text(value: str, limit: int = MAX_TEXT) -> str:
     """The text as it is stored and looked up: without NUL, which PostgreSQL refuses, and of bounded length."""
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:limit]
+
+
+def partial_index(name: str, *columns: Column[int] | Column[str], where: TextClause, unique: bool = False) -> Index:
+    """An index of the rows for which `where` holds."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def inspection_columns() -> tuple[Column[str], Column[str], Column[str], Column[int]]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from inspector.access.durable_files import sync_folder
 from inspector.archive.recordings.objects import (
     DIGEST,
     ObjectMissingError,
@@ -112,13 +113,13 @@ class FolderStore:
                 os.fsync(file.fileno())
             if not path.parent.exists():
                 path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-                _flush(self._folder)
+                sync_folder(self._folder)
             new.replace(path)
         except BaseException:
             with suppress(OSError):
                 new.unlink()
             raise
-        _flush(path.parent)
+        sync_folder(path.parent)
 
     def _check_room(self, num_bytes: int) -> None:
         free_bytes = shutil.disk_usage(self._folder).free
@@ -142,12 +143,3 @@ class FolderStore:
 
 def _age_s(path: Path) -> float:
     return time.time() - path.stat().st_mtime
-
-
-def _flush(folder: Path) -> None:
-    """Makes a new name in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
