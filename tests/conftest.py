@@ -34,7 +34,7 @@ LEAST_FREE_BYTES = 2**30
 
 
 def pytest_configure() -> None:
-    """Says at once that the disk is full: later, servers refuse to write and every test fails for a reason of its own."""
+    """Says at once that the disk is full: later, servers refuse to write and tests fail for other reasons."""
     folder = tempfile.gettempdir()
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < LEAST_FREE_BYTES:
