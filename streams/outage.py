@@ -1,4 +1,4 @@
-"""What to do while something is away: which failures waiting may end, how long to wait, and what to log."""
+"""The policy for outages: which failures waiting may end, how long to wait, and the log lines."""
 
 import logging
 import time
@@ -44,7 +44,7 @@ class OutagePolicy:
 
 
 class OutageLines(NamedTuple):
-    """What is logged, and where."""
+    """Texts of the log lines, and their logger."""
 
     log: logging.Logger
     begins: Callable[[object], str]

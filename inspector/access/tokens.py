@@ -71,7 +71,7 @@ class TokenFile:
         self._path, self._clock_ns = path, clock_ns
         self._lock = Lock()
         self._seen: tuple[tuple[int, int, int], Mapping[str, Token]] | None = None
-        """A version of the file, and what it held."""
+        """A version of the file, with its content."""
 
     def principal(self, shown: str) -> Principal:
         """Who shows this token. Raises SignInError, SignInUnavailableError if the file cannot be read."""

@@ -71,4 +71,4 @@ DEPLOYMENTS = Table(
     Column("withdrawn", TEXT, nullable=False),
     Column("append_ns", NUMBER, nullable=False),
 )
-"""Deployments as their records on the control topics last said."""
+"""Deployments, by their last records on the control topics."""

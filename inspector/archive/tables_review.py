@@ -14,7 +14,7 @@ REVIEW_PIECES = Table(
     Column("verdict_key", NUMBER, nullable=False),
     *inspection_columns(),
     Column("decision", Integer, nullable=False),
-    # Findings by different people that are wanted: 2 where a second opinion is asked.
+    # How many people shall look at it: 2 for a second opinion.
     Column("wanted", Integer, nullable=False),
     Column("added_ns", NUMBER, nullable=False),
     # When its recordings were there, so that it can be given out; NULL before.

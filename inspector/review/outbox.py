@@ -1,5 +1,5 @@
 """Publishes findings to the feedback topic, in their order. An answer is published when the log is there again, and
-under an identity of its own: a process that died between publishing and noting it leads to the same record again."""
+under its identity: a process that died between publishing and noting it leads to the same record again."""
 
 import logging
 import time

@@ -91,4 +91,4 @@ def _open_previous(installer: Installer, target: DeploymentTarget, recipe: Recip
     try:
         return Slot(installer.prepare(target, recipe, previous).placed)
     except RefusedError as exc:
-        raise BundleError(f"neither deployment {refused.number} nor what it replaced can be opened: {exc}") from exc
+        raise BundleError(f"neither deployment {refused.number} nor the one before it can be opened: {exc}") from exc

@@ -26,7 +26,7 @@ from streams.log import LogError
 log = logging.getLogger("inspector.service.floor")
 
 Part = Callable[[Service, CollectorRegistry, Event], AbstractContextManager[None]]
-"""Runs one part from its entry to its exit, in threads of its own. The event is the part's: a thread that fails sets
+"""Runs one part from its entry to its exit, in separate threads. The event is the part's: a thread that fails sets
 it, and the exit raises why."""
 PLAIN_ERRORS = (
     AccessSetupError,

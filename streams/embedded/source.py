@@ -78,7 +78,7 @@ class EmbeddedSource:
     # The lease
 
     def _gain(self, deadline: Deadline) -> Batch:
-        """Takes the lines once, then reads what the predecessor left; a failed read is repeated by the next poll."""
+        """Takes the lines once, then reads the predecessor's outputs; a failed read is repeated by the next poll."""
         if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(

@@ -22,7 +22,7 @@ from inspector.archive.recordings.objects import (
 )
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-"""Rights of what is made: recordings show people, and products before their sale."""
+"""Rights of new folders and files: recordings show people, and products before their sale."""
 _NEW = "new"
 """Folder of files that are being written."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -71,7 +71,7 @@ class FolderStore:
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
         if _age_s(aside) < min_age_s:
-            aside.replace(path)  # the same content, whoever has written it meanwhile
+            aside.replace(path)  # the same content, even if another process has written it meanwhile
             return False
         aside.unlink()
         return True

@@ -1,6 +1,6 @@
 """Writes deployments and roll-backs to the control topics. Does not wait for workers.
 
-Two people who deploy in the same second may take the same number. The later record counts, and both are told.
+Two people who deploy in the same second may take the same number. The later record counts, and both commands report it.
 """
 
 import time
