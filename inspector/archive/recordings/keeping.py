@@ -25,7 +25,7 @@ POLICY = OutagePolicy(0.5, 15.0, remind_s=600.0, errors=(LogError, StoreError, O
 LINES = OutageLines(
     log,
     lambda error: (
-        f"Recordings are not kept at present: {error}. The line continues; they are kept later, as far as the "
+        f"Recordings are not kept at present: {error}. The line goes on; they are kept later, as far as the "
         "log still has them then."
     ),
     "Recordings are kept again.",
