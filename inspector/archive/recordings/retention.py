@@ -12,7 +12,7 @@ from inspector.archive.database import Database
 from inspector.archive.recordings.metrics import RecordingMetrics, decision_name
 from inspector.archive.recordings.missing import Why
 from inspector.archive.recordings.objects import PREFIXES, ObjectStore
-from inspector.archive.schema import HOLDS
+from inspector.archive.schema import HOLDS, VERDICTS
 from inspector.archive.tables_recordings import KEPT_PIECES, PIECE_RECORDINGS, RECORDING_OBJECTS
 from inspector.recipe.keep import Keep
 
@@ -93,10 +93,10 @@ class Retention:
                     left_bytes -= size
                     if entry_ns >= oldest_ns:
                         over.append(key)
-            self._remove([*old, *over])
-            self._metrics.removed_pieces.labels(decision_name(group.decision), "age").inc(len(old))
-            self._metrics.removed_pieces.labels(decision_name(group.decision), "bytes").inc(len(over))
-            removed += len(old) + len(over)
+            gone = self._remove([*old, *over])
+            self._metrics.removed_pieces.labels(decision_name(group.decision), "age").inc(len(gone & set(old)))
+            self._metrics.removed_pieces.labels(decision_name(group.decision), "bytes").inc(len(gone & set(over)))
+            removed += len(gone)
             if len(old) + len(over) < MAX_PIECES:
                 return removed
 
@@ -112,15 +112,21 @@ class Retention:
         with self._database.read() as connection:
             return [(row.verdict_key, row.entry_ns, row.bytes) for row in connection.execute(query)]
 
-    def _remove(self, keys: Sequence[int]) -> None:
+    def _remove(self, keys: Sequence[int]) -> set[int]:
+        """Those that nobody has begun to hold meanwhile; returns them."""
         if not keys:
-            return
+            return set()
         with self._database.write() as connection:
-            held = set(connection.execute(select(HOLDS.c.verdict_key).where(HOLDS.c.verdict_key.in_(keys))).scalars())
-            keys = [key for key in keys if key not in held]
-            freed = self._free(connection, keys)
+            # Until the end of the transaction nobody can begin to hold them; who began before is seen by the next
+            # statement.
+            of_pieces = VERDICTS.c.key.in_(keys)
+            connection.execute(select(VERDICTS.c.key).where(of_pieces).order_by(VERDICTS.c.key).with_for_update())
+            held = connection.execute(select(HOLDS.c.verdict_key).where(HOLDS.c.verdict_key.in_(keys))).scalars()
+            gone = set(keys) - set(held)
+            freed = self._free(connection, sorted(gone))
         for digest in freed:
             self._store.remove(digest, self._grace_s)
+        return gone
 
     def _free(self, connection: Connection, keys: Sequence[int]) -> list[str]:
         """Takes the files of these pieces out of the tables; returns those that no other piece needs."""
