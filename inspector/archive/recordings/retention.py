@@ -12,6 +12,7 @@ from inspector.archive.database import Database
 from inspector.archive.recordings.metrics import RecordingMetrics, decision_name
 from inspector.archive.recordings.missing import Why
 from inspector.archive.recordings.objects import PREFIXES, ObjectStore
+from inspector.archive.recordings.spells import Kept, LimitSpells
 from inspector.archive.schema import HOLDS, VERDICTS
 from inspector.archive.tables_recordings import KEPT_PIECES, PIECE_RECORDINGS, RECORDING_OBJECTS
 from inspector.recipe.keep import Keep
@@ -51,12 +52,15 @@ class Retention:
     ) -> None:
         self._database, self._store, self._keeps, self._metrics = database, store, keeps, metrics
         self._clock_ns, self._grace_s = clock_ns, grace_s
+        self._spells = LimitSpells(metrics)
 
     def apply(self) -> int:
         """Removes recordings above the limits of age and bytes; returns the number of pieces."""
         groups = self._groups()
         self._show(groups)
-        return sum(self._apply_to(group) for group in groups)
+        removed = sum(self._apply_to(group) for group in groups)
+        self._spells.close_round({Kept(group.recipe, group.decision) for group in groups})
+        return removed
 
     def sweep(self, prefixes: Sequence[str] = PREFIXES) -> int:
         """Removes files that no piece needs and that are older than the grace; returns their number."""
@@ -84,6 +88,7 @@ class Retention:
         keep = self._keeps.get(group.recipe, Keep())
         oldest_ns = self._clock_ns() - round(keep.days(group.decision) * _DAY_NS)
         removed, left_bytes = 0, group.num_bytes - group.held_bytes
+        self._spells.note(Kept(group.recipe, group.decision), left_bytes, keep.max_bytes(group.decision))
         while True:
             pieces = self._oldest(group)
             old = [key for key, entry_ns, _ in pieces if entry_ns < oldest_ns]
