@@ -27,6 +27,8 @@ verdict may hold any text."""
 
 def stored_text(value: str, limit: int = MAX_TEXT) -> str:
     """The text as it is stored and looked up: without NUL, which PostgreSQL refuses, and of bounded length."""
+    if len(value) <= limit and "\x00" not in value:
+        return value
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:limit]
 
 
