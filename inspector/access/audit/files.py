@@ -27,7 +27,7 @@ def append_line(file: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
 
 
 def last_line(file: Path) -> bytes:
@@ -69,6 +69,15 @@ def lines_of(file: Path) -> Iterator[bytes]:
             yield line
 
 
+def sync_folder(folder: Path) -> None:
+    """Puts the names of new and renamed files on disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _tail(file: Path) -> bytes:
     """The end of the file with at least one whole line, if it has one."""
     if not file.exists():
@@ -86,11 +95,3 @@ def _tail(file: Path) -> bytes:
 def _write(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
