@@ -78,6 +78,8 @@ class AuditSettings:
     """Folder or address (`s3://bucket/audit`) that signed heads are copied to; a machine of its own shows cuts."""
     heads_every_s: float = 60.0
     """How often the newest head is copied there."""
+    segment_bytes: int = 16 * 2**20
+    """A log file of this size is closed and named after its last record; the next one follows from it."""
 
 
 @dataclass(frozen=True, slots=True)

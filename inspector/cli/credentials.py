@@ -95,7 +95,8 @@ def recorded(config: Path, action: str, target: str, token_file: Path | None) ->
 def audited(service: HasAccess) -> Iterator[AuditLog]:
     """The service's audit log. Raises ClickException."""
     try:
-        yield AuditLog(service.access.audit.folder)
+        audit = service.access.audit
+        yield AuditLog(audit.folder, segment_bytes=audit.segment_bytes)
     except AuditError as exc:
         raise click.ClickException(printable(str(exc))) from exc
 
