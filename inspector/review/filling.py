@@ -7,6 +7,7 @@ from threading import Event
 
 from inspector.archive.database import Database
 from inspector.archive.migrate import upgrade
+from inspector.review.desk import to_one_digit
 from inspector.review.metrics import ReviewMetrics
 from inspector.review.outbox import Outbox
 from inspector.review.queue import Queue
@@ -55,6 +56,6 @@ class Filling:
         now_ns = self._clock_ns()
         num_considered, num_ready = self._queue.fill(now_ns), self._queue.make_ready(now_ns)
         num_expired = self._queue.expire(now_ns)
-        self._metrics.waiting.set(self._queue.num_waiting())
+        self._metrics.waiting.set(to_one_digit(self._queue.num_waiting()))
         self._metrics.unpublished.set(self._outbox.num_unsent())
         return bool(num_considered or num_ready or num_expired)

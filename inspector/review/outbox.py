@@ -36,6 +36,8 @@ LINES = OutageLines(
     ),
     "Answers of the review desk are published again.",
 )
+NOT_PUBLISHED = b""
+"""Body of an answer that goes through the outbox as all others, and stays out of the log: one to a known piece."""
 _O = REVIEW_OUTBOX.c
 
 
@@ -133,7 +135,7 @@ class FeedbackPublisher:
     def _publish(self, rows: Sequence[Waiting]) -> None:
         if self._publisher is None:
             self._publisher = self._log.publisher()
-        self._publisher.publish([self._output(row) for row in rows])
+        self._publisher.publish([self._output(row) for row in rows if row.body != NOT_PUBLISHED])
         self._publisher.flush()
 
     def _output(self, row: Waiting) -> Output:

@@ -70,15 +70,6 @@ def lines_of(file: Path) -> Iterator[bytes]:
             yield line
 
 
-def sync_folder(folder: Path) -> None:
-    """Puts the names of new and renamed files on disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _tail(file: Path) -> bytes:
     """The end of the file with at least one whole line, if it has one."""
     if not file.exists():
