@@ -44,7 +44,6 @@ class OidcTable(Table):
     name_claim: Text = _OIDC.name_claim
     groups_claim: Text = _OIDC.groups_claim
     groups: Roles = Field(min_length=1)
-    page_url: Text = _OIDC.page_url
     scopes: Text = _OIDC.scopes
     timeout_s: Seconds = _OIDC.timeout_s
     keys_age_s: Seconds = _OIDC.keys_age_s

@@ -186,8 +186,7 @@ def test_a_segment_is_not_closed_over_a_file_that_is_there(copy: Path) -> None:
     log = opened(copy)
     (copy / f"log-{records(copy)[-1].number:012d}.jsonl").write_bytes(b"of somebody else")
     with pytest.raises(AuditError, match="exists already"):
-        for _ in range(3):
-            log.append(LEE, "feedback.give", "x" * 900)
+        log.append(LEE, "feedback.give", "large", {"a": "x" * 1000, "b": "x" * 1000})
 
 
 def test_a_process_that_did_not_close_the_segment_goes_on_in_the_next(copy: Path) -> None:
