@@ -115,7 +115,14 @@ Index(
 Index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, sqlite_where=HAS_LOT, postgresql_where=HAS_LOT)
 Index("verdicts_by_product", _V.product, _V.entry_ns, _V.key)
 Index("verdicts_by_decision", _V.decision, _V.entry_ns, _V.key)
-Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HAS_CLASS, postgresql_where=HAS_CLASS)
+Index(
+    "verdicts_by_class",
+    *(_V.defect_class, _V.entry_ns, _V.key),
+    sqlite_where=HAS_CLASS,
+    postgresql_where=HAS_CLASS,
+    # So that a class of one product is found without reading the rows of the others.
+    postgresql_include=["product", "line", "station", "decision"],
+)
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
 Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 
