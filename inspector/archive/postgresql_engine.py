@@ -13,6 +13,11 @@ KEEPALIVE_S, KEEPALIVES = 10, 3
 IDLE_TRANSACTION_S = 60.0
 """The server ends a transaction of ours that does nothing for so long: it would hold up the others."""
 
+_READ_AHEAD = """
+SELECT set_config(name, '64', false) FROM pg_settings
+WHERE name = 'effective_io_concurrency' AND setting::integer BETWEEN 1 AND 63"""
+"""The rows of a page are asked of the disk at once, where the server can (it says 0 where it cannot)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -45,6 +50,8 @@ def postgresql_engine(url: URL, max_connections: int, waits: Waits) -> Engine:
     ) -> AnsweringConnection:
         connection: AnsweringConnection = AnsweringConnection.connect(*words, **arguments)  # type: ignore[arg-type]
         connection.patience_s = waits.answer_s
+        connection.execute(_READ_AHEAD)
+        connection.commit()
         return connection
 
     event.listen(engine, "do_connect", connect)

@@ -110,7 +110,13 @@ partial_index("verdicts_by_station_decision", *(_V.line, _V.station, _V.decision
 partial_index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, where=HAS_LOT)
 Index("verdicts_by_product", _V.product, _V.entry_ns, _V.key)
 Index("verdicts_by_decision", _V.decision, _V.entry_ns, _V.key)
-partial_index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, where=HAS_CLASS)
+# With the columns that find a class of one product without reading the rows of the others.
+partial_index(
+    "verdicts_by_class",
+    *(_V.defect_class, _V.entry_ns, _V.key),
+    where=HAS_CLASS,
+    include=("product", "line", "station", "decision"),
+)
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
 Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 
