@@ -15,7 +15,7 @@ from inspector.alerts.senders import TargetError, open_sender
 from inspector.alerts.sending import Sender
 from inspector.alerts.settings import Target
 from inspector.alerts.store import AlertStore
-from inspector.alerts.watch import FailingArchive, Watch
+from inspector.alerts.watch import FailingArchive, Probe, RecordingsAtLimit, Watch
 from inspector.archive.database import Database
 from inspector.archive.opening import open_database
 from inspector.config.opening import open_log
@@ -25,8 +25,6 @@ from inspector.service.floor_thread import Work, working
 from inspector.service.refused_workers import RefusedWorkers
 from inspector.verdicts.follow import follow
 from streams.log import Log
-
-OF_PROBES = (FailingArchive.condition, RefusedWorkers.condition)
 
 
 @contextmanager
@@ -62,7 +60,10 @@ def _others(
     settings = service.config.alert_settings
     desk, emergencies = AlertDesk(database, settings), Emergencies(settings.link)
     workers = RefusedWorkers(service, source, stop)
-    watch = Watch(desk, [FailingArchive(registry), workers], emergencies, metrics, stop)
+    probes: list[Probe] = [FailingArchive(registry), workers]
+    if service.config.recordings.enabled:
+        probes.append(RecordingsAtLimit(registry))
+    watch = Watch(desk, probes, emergencies, metrics, stop)
     couriers = {
         target.name: Courier(target.name, _sender(service, target, desk), database, emergencies, metrics, stop)
         for target in settings.targets
@@ -87,5 +88,8 @@ def _sender(service: Service, target: Target, desk: AlertDesk) -> Sender:
 def _following(service: Service, database: Database, source: Log, metrics: AlertMetrics) -> Work:
     settings = service.config.alert_settings
     desk, conditions = AlertDesk(database, settings), conditions_of(service.recipes, settings)
-    store = AlertStore(database, desk, conditions, settings.max_charts, metrics, OF_PROBES)
+    of_probes = [FailingArchive.condition, RefusedWorkers.condition]
+    if service.config.recordings.enabled:
+        of_probes.append(RecordingsAtLimit.condition)
+    store = AlertStore(database, desk, conditions, settings.max_charts, metrics, of_probes)
     return lambda ends: follow(source, store, ends, "alerts")

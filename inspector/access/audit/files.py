@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.access.audit.record import MAX_LINE_BYTES
+from inspector.access.durable_files import sync_folder
 
 LOG_FILE, HEADS_FILE, LOCK_FILE = "log.jsonl", "heads.jsonl", "lock"
 _USUAL_BYTES = 16 * 2**10
@@ -67,15 +68,6 @@ def lines_of(file: Path) -> Iterator[bytes]:
     with file.open("rb") as opened:
         while line := opened.readline(MAX_LINE_BYTES):
             yield line
-
-
-def sync_folder(folder: Path) -> None:
-    """Puts the names of new and renamed files on disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tail(file: Path) -> bytes:

@@ -10,8 +10,9 @@ import os
 from collections import deque
 from pathlib import Path
 
-from inspector.access.audit.files import HEADS_FILE, LOG_FILE, append_line, cut_torn, last_line, lines_of, sync_folder
+from inspector.access.audit.files import HEADS_FILE, LOG_FILE, append_line, cut_torn, last_line, lines_of
 from inspector.access.audit.record import Head, RecordError, parsed
+from inspector.access.durable_files import sync_folder
 
 SEGMENT = "audit.segment"
 """Action of the record that begins a segment; its target is the name of the file before."""
