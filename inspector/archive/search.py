@@ -112,7 +112,7 @@ def _together(
     moments: list[_Moment] = []
     for terms in found:
         query = _ordered(select(_T.entry_ns, _T.key), terms, span).limit(limit)
-        moments += [_Moment(*row) for row in connection.execute(query)]
+        moments += [_Moment(row.entry_ns, row.key) for row in connection.execute(query)]
     if not moments:
         return []
     page = _Span(sorted(moments)[-limit:][0], span.end)
