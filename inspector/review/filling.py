@@ -13,10 +13,17 @@ from inspector.review.outbox import Outbox
 from inspector.review.queue import Queue
 from inspector.review.settings import ReviewSettings
 from inspector.verdicts.follow import StoreError
+from streams.outage import Outage, OutageLines, OutagePolicy
 
 log = logging.getLogger("inspector.review")
 
-POLL_S, AWAY_S, LOG_EVERY_S = 1.0, 5.0, 60.0
+POLL_S, AWAY_S = 1.0, 5.0
+POLICY = OutagePolicy(AWAY_S, AWAY_S, errors=(StoreError,))
+LINES = OutageLines(
+    log,
+    lambda error: f"The review queue waits for the database ({error}); nothing is lost.",
+    "The review queue is filled again.",
+)
 
 
 class Filling:
@@ -33,18 +40,16 @@ class Filling:
 
     def run(self, stop: Event) -> None:
         """Until `stop` is set, through outages of the database. Raises DatabaseError."""
-        logged_s = -LOG_EVERY_S
+        outage = Outage(LINES, POLICY)
         while not stop.is_set():
             try:
                 upgrade(self._database)
                 while self.step() and not stop.is_set():
                     pass
+                outage.worked()
                 stop.wait(POLL_S)
-            except StoreError as error:
-                if time.monotonic() - logged_s >= LOG_EVERY_S:
-                    logged_s = time.monotonic()
-                    log.warning("The review queue waits for the database (%s); nothing is lost.", error)
-                stop.wait(AWAY_S)
+            except outage.errors as error:
+                stop.wait(outage.failed(error))
 
     def step(self) -> bool:
         """Whether there may be more to do at once. Raises StoreError."""

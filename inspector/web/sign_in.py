@@ -27,6 +27,8 @@ from inspector.web.cookies import SESSION, cookie_of
 from inspector.web.errors import http_error
 from inspector.web.failures import PageFailures
 from inspector.web.patience import client_host
+from inspector.web.proxies import TrustedProxies, netloc_of
+from inspector.web.settings import WebSettings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN = "x-form-token"  # noqa: S105 - the header's name
@@ -37,19 +39,30 @@ FORMS = frozenset({"/sign-in", "/sign-out"})
 class SignIn:
     """Wraps the pages of one server."""
 
-    def __init__(self, app: ASGIApp, *, access: PageAccess, audit: Audit, is_https: bool = False) -> None:
-        """`is_https`: browsers see the page over TLS, whoever ends it."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: PageAccess,
+        audit: Audit,
+        settings: WebSettings,
+        is_https: bool = False,
+    ) -> None:
+        """`is_https`: all browsers see the page over TLS, whoever ends it."""
         self._app, self._access, self._is_https = app, access, is_https
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._public = netloc_of(settings.public_url)
         self._failures = PageFailures(access.settings.rates, audit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._is_https:
-            scope["scheme"] = "https"
         request = Request(scope)
-        request.state.client_host = host = client_host(request.client)
+        peer = "unknown" if request.client is None else request.client.host
+        if self._is_https or self._proxies.is_https(peer, request.headers):
+            scope["scheme"] = "https"
+        request.state.client_host = host = client_host((self._proxies.client(peer, request.headers), 0))
         request.state.failures = self._failures
         request.state.form_token = self._access.form_token
         try:
@@ -58,7 +71,7 @@ class SignIn:
             self._check_rate(f"address {host}")
             session = await self._identify(request)
             if request.method not in SAFE:
-                _check_origin(request, session, is_open=self._access.hosts is not None)
+                _check_origin(request, session, self._public, is_open=self._access.hosts is not None)
                 self._check_acts(request)
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
@@ -193,14 +206,14 @@ def _check_site(request: Request) -> None:
         raise HTTPException(403, "the request comes from another site: open the page")
 
 
-def _check_origin(request: Request, session: Session | None, *, is_open: bool) -> None:
-    """Refuses what another site makes a browser send. Programs that show a token are no browsers. Raises
-    HTTPException."""
+def _check_origin(request: Request, session: Session | None, public: str, *, is_open: bool) -> None:
+    """Refuses what another site makes a browser send. Programs that show a token are no browsers. `public` is the
+    page's name before a proxy, which may ask for it by another one. Raises HTTPException."""
     if not getattr(request.state, "is_ambient", True):
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    host = request.headers.get("host", "")
-    is_own = site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
+    names = {request.headers.get("host", ""), public or None}
+    is_own = site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] in names)
     if not is_own:
         raise HTTPException(403, f"the request comes from another site ({(origin or site or '')[:100]}): open the page")
     principal = getattr(request.state, "principal", None)

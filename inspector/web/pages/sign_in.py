@@ -166,9 +166,8 @@ def local_path(path: str) -> str:
 
 
 def _callback(request: Request) -> str:
-    oidc = floor_of(request).access.settings.oidc
-    page_address = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return ((oidc.page_url if oidc else "") or page_address).rstrip("/") + CALLBACK
+    asked = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return (floor_of(request).settings.public_url or asked).rstrip("/") + CALLBACK
 
 
 def _flow(request: Request) -> SignInFlow:
