@@ -153,6 +153,7 @@ def _page(request: Request, problem: str, status: int = 200) -> Response:
         "problem": problem,
         "next": then,
         "next_query": urlencode({"next": then}),
+        "is_open": access.hosts is not None,
         "takes_tokens": settings.token_file is not None,
         "provider": "" if settings.oidc is None else urlsplit(settings.oidc.issuer).netloc,
     }

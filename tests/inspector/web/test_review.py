@@ -23,7 +23,7 @@ from inspector.web.kept_recordings import BusyError
 from inspector.web.marks import marked
 from inspector.web.media import PieceFiles
 from inspector.web.review_pieces import MAX_PREPARING, KeptReader, card_of, heat_map_of
-from protos.inspection.v1.verdict_pb2 import DecisionReason, Verdict
+from protos.inspection.v1.verdict_pb2 import DecisionReason, ModalityState, Verdict
 from tests.inspector.review.desk_parts import REVIEW, make_verdict
 from tests.inspector.review.test_desk import published
 from tests.inspector.web.review_parts import ReviewPages, review_pages
@@ -140,6 +140,10 @@ def test_names_that_a_producer_chose_are_cut_and_free_of_control_characters() ->
     assert isinstance(sources, list)
     assert sources[0]["name"] == "[31m<b>"
     assert sources[0]["absent"] == "this recording was not kept"
+    verdict.modalities[0].state = ModalityState.MODALITY_STATE_MISSING
+    sources = card_of("token", verdict, PieceFiles({}, {}), ())["sources"]
+    assert isinstance(sources, list)
+    assert sources[0]["absent"] == "nothing usable came of it"
 
 
 def test_files_of_a_piece_are_told_by_no_hash(pages: ReviewPages, client: TestClient) -> None:

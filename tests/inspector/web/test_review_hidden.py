@@ -131,7 +131,7 @@ def test_the_page_of_a_piece_in_the_hand_says_the_same_of_both(client: TestClien
     seen = []
     for is_known, card in all_cards(client, pages):
         text = client.get(f"/pieces/line-1/station-1/{name_of(pages, card)}/0").text
-        found = re.search(r'<ul class="findings" id="given">.*?<form', text, re.DOTALL)
+        found = re.search(r'<ul class="findings" id="given">.*?</section>', text, re.DOTALL)
         assert found is not None
         assert "waits for your answer" in found[0]
         assert "quinn" not in text
