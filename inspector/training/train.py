@@ -21,7 +21,8 @@ from inspector.dataset.splits import folds
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
-from inspector.training.calibration.thresholds import calibrate
+from inspector.training.calibration.as_routed import limits_as_routed
+from inspector.training.calibration.thresholds import calibrate_sets
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
@@ -138,6 +139,7 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     calibrations = _calibrations(trainer.dataset, selected, scored, config)
     routing_data = make_routing_data(scored, experts, calibrations)
     choice = choose_policy(routing_data, config.acceptance, config.policy, trainer.options.seed)
+    calibrations = limits_as_routed(scored, choice.policy, experts, calibrations)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
     return Judged(
         selected=selected,
@@ -286,12 +288,9 @@ def _calibrations(
     dataset: Dataset, selected: list[SelectedExpert], scored: Scored, config: TrainConfig
 ) -> dict[ExpertSet, Calibration]:
     modality_of = {entry.expert.name: entry.expert.modality for entry in selected}
-    return {
-        names: calibrate(
-            scored, names, len({modality_of[name] for name in names}) == len(dataset.modalities), config.acceptance
-        )
-        for names in scored.sets
-    }
+    covered = {names: len({modality_of[name] for name in names}) for names in scored.sets}
+    whole = {names for names in scored.sets if covered[names] == len(dataset.modalities)}
+    return calibrate_sets(scored, whole, config.acceptance)
 
 
 def _provenance(dataset: Dataset, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:
