@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspector.bundle.schema import Name
+from inspector.statistics.evidence import Rule
 
 
 class Section(BaseModel):
@@ -203,6 +204,10 @@ class TrainConfig(Section):
     refit: Literal["auto", "never"] = "auto"
     """`auto`: if the calibration split cannot certify `certify_miss_rate` and the encoders are quick to fit, they are
     fitted again on both splits, and thresholds come from out-of-fold scores of both."""
+    rule: Rule = Rule.BOUND
+    """When something more complex is taken: `bound`, if its gain is above zero with 95 % confidence, for all compared
+    alternatives together and over independent recordings; `shrinkage`, always, but by the share of the gain that is no
+    chance. Both shrink what was learned by that share."""
     head: HeadFitting = HeadFitting()
     """How the fusion head is fitted."""
     joint: JointFitting = JointFitting()

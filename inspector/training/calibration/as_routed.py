@@ -40,7 +40,9 @@ def limits_as_routed(
 def _first(scored: Scored, policy: Policy, experts: Sequence[Expert]) -> list[ExpertSet]:
     modality = {expert.name: expert.modality for expert in experts}
     here_PE = (~np.isnan(scored.expert_logits)).T.tolist()
-    present = [{modality[name] for name, is_here in zip(scored.experts, row, strict=True) if is_here} for row in here_PE]
+    present = [
+        {modality[name] for name, is_here in zip(scored.experts, row, strict=True) if is_here} for row in here_PE
+    ]
     return [initial_experts(policy, experts, modalities) for modalities in present]
 
 

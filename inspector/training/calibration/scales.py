@@ -60,9 +60,7 @@ def shared_scale(scored: Scored, defective: float | None = None) -> Scale:
     return _fit(scored, frozenset(scored.experts), IDENTITY, defective)
 
 
-def scale_of(
-    scored: Scored, experts: ExpertSet, whole: bool, shared: Scale, defective: float | None = None
-) -> Scale:
+def scale_of(scored: Scored, experts: ExpertSet, whole: bool, shared: Scale, defective: float | None = None) -> Scale:
     """Of one set; `whole`: it covers all modalities. A set that says what all experts say gets the shared scale."""
     if experts == frozenset(scored.experts):
         return shared
@@ -101,9 +99,7 @@ def _pieces(scored: Scored, experts: ExpertSet, defective: float | None) -> tupl
     return logits[able].clip(-SURE, SURE), labels, min(shares) * mix
 
 
-def _with_unseen(
-    scored: Scored, experts: ExpertSet, shared: Scale, defective: float | None
-) -> tuple[float, float]:
+def _with_unseen(scored: Scored, experts: ExpertSet, shared: Scale, defective: float | None) -> tuple[float, float]:
     """The sigmoid nearest to noisy-or of the shared scale with a cause that the set cannot see.
 
     The cause is as frequent as all experts say of the same pieces, or the labels where these have no scores.
