@@ -29,6 +29,8 @@ class ModelCardData:
     """Lines that list which figures are probabilities."""
     shares: Sequence[str] = ()
     """Sentences on how far single modalities decide."""
+    limits: Sequence[str] = ()
+    """Sentences on limits and calibrations: what was chosen, and what it rests on."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for the model card and the log."""
@@ -37,7 +39,7 @@ class ModelCardData:
         kept = [entry.line() for entry in self.results if entry.name in names]
         comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
         comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
-        return (comparison, *self.routing, *self.shares, certificate_words(self.certificate))
+        return (comparison, *self.routing, *self.limits, *self.shares, certificate_words(self.certificate))
 
 
 def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> str:
@@ -70,6 +72,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             f"{_head_fit(card)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
             *_probabilities(card),
+            *_limits(card),
             "## Routing and promise",
             "",
             *(f"- {finding}" for finding in (*card.routing, *card.shares, certificate_words(card.certificate))),
@@ -86,6 +89,10 @@ def _probabilities(card: ModelCardData) -> list[str]:
         "same mix of pieces; raw scores rank pieces and are no probabilities."
     )
     return ["## Probabilities", "", intro, "", *card.probabilities, ""]
+
+
+def _limits(card: ModelCardData) -> list[str]:
+    return ["## Limits and calibration", "", *(f"- {line}" for line in card.limits), ""] if card.limits else []
 
 
 def _fitted_on(card: ModelCardData) -> str:

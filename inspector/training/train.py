@@ -21,9 +21,11 @@ from inspector.dataset.splits import folds
 from inspector.evaluation.dominance import Dominance
 from inspector.statistics.evidence import Rule
 from inspector.training.advice import Advice, give
+from inspector.training.calibration.as_routed import limits_as_routed
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
-from inspector.training.calibration.thresholds import calibrate
+from inspector.training.calibration.report import CalibrationReport, calibration_report
+from inspector.training.calibration.thresholds import calibrate_sets
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
@@ -98,6 +100,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         judged = trainer.refit(judged)
     shares = _dominance(trainer.dataset, judged)
     warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
+    limits = _limits_report(trainer, judged)
+    warnings += give(limits.warnings, strict=options.strict)
     card = ModelCardData(
         results,
         judged.selected,
@@ -107,6 +111,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         warnings,
         _probabilities(trainer.dataset, judged),
         shares.lines(),
+        limits.lines,
     )
     trained = TrainedBundle(
         name=config.name,
@@ -145,6 +150,7 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     calibrations = _calibrations(trainer.dataset, selected, scored, config)
     routing_data = make_routing_data(scored, experts, calibrations)
     choice = choose_policy(routing_data, config.acceptance, config.policy, trainer.options.seed)
+    calibrations = limits_as_routed(scored, choice.policy, experts, calibrations)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
     return Judged(
         selected=selected,
@@ -304,13 +310,21 @@ def _winners(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
 def _calibrations(
     dataset: Dataset, selected: list[SelectedExpert], scored: Scored, config: TrainConfig
 ) -> dict[ExpertSet, Calibration]:
+    return calibrate_sets(scored, _whole(dataset, selected, scored), config.acceptance)
+
+
+def _whole(dataset: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> set[ExpertSet]:
+    """The sets of experts that cover all modalities."""
     modality_of = {entry.expert.name: entry.expert.modality for entry in selected}
-    return {
-        names: calibrate(
-            scored, names, len({modality_of[name] for name in names}) == len(dataset.modalities), config.acceptance
-        )
-        for names in scored.sets
-    }
+    covered = {names: len({modality_of[name] for name in names}) for names in scored.sets}
+    return {names for names in scored.sets if covered[names] == len(dataset.modalities)}
+
+
+def _limits_report(trainer: "Trainer", judged: Judged) -> CalibrationReport:
+    whole = _whole(trainer.dataset, judged.selected, judged.scored)
+    return calibration_report(
+        judged.scored, judged.calibrations, whole, trainer.config.acceptance, trainer.options.seed
+    )
 
 
 def _provenance(dataset: Dataset, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:

@@ -57,7 +57,9 @@ def upper_bound(values: Scores, weights: Scores, rate: float, confidence: float)
     total = float(weights.sum())
     plain = float(sorted_N[_last(beyond_N <= rate * total)])
     by_count = num >= enough_to_count(rate, confidence)
-    limit = _counted(sorted_N, beyond_N, num, rate, confidence) if by_count else _tail(values, weights, rate, confidence)
+    limit = (
+        _counted(sorted_N, beyond_N, num, rate, confidence) if by_count else _tail(values, weights, rate, confidence)
+    )
     beyond = float(weights[values > limit].sum()) / total
     return Bound(limit, min(plain, limit), rate, beyond, num, "count" if by_count else "tail")
 

@@ -32,9 +32,7 @@ def calibrate(scored: Scored, experts: ExpertSet, whole: bool, acceptance: Accep
     return bare.model_copy(update=_limits(scored, experts, whole, scale, acceptance))
 
 
-def _limits(
-    scored: Scored, experts: ExpertSet, whole: bool, scale: Scale, acceptance: Acceptance
-) -> dict[str, object]:
+def _limits(scored: Scored, experts: ExpertSet, whole: bool, scale: Scale, acceptance: Acceptance) -> dict[str, object]:
     if acceptance.costs is not None:
         return cheapest_limits(Costs(**acceptance.costs.model_dump()))._asdict()
     chosen = choose_limits(pieces_of(scored, experts, scale), acceptance, acceptance.review_share if whole else 1.0)
