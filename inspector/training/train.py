@@ -18,7 +18,7 @@ from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
-from inspector.statistics.evidence import Rule
+from inspector.statistics.evidence import Choice, Rule
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
@@ -205,6 +205,7 @@ class Trainer:
         """Fits the head alone, or jointly with the encoders if labels per modality leave defects unexplained."""
         torch.set_num_threads(1)  # The head is so small that a second thread only waits.
         unexplained_rows = unexplained(self.dataset.labelled("train"), self.dataset.modalities)
+        tried: tuple[Choice, ...] = ()
         epochs = self.config.joint.epochs or (JOINT_EPOCHS if unexplained_rows and self.config.joint.automatic else 0)
         if epochs:
             torch.manual_seed(self.options.seed)
@@ -212,10 +213,12 @@ class Trainer:
             settings = self.config.joint.model_copy(update={"epochs": epochs})
             experts = [entry.expert for entry in selected]
             progress = partial(self.progress, "together")
-            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress)
+            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress, self.config.rule)
             if joint_fit.kept:
                 return fused_jointly(self.dataset, selected, head, joint_fit)
-        return fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+            tried = joint_fit.choices
+        fusion = fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+        return replace(fusion, head=replace(fusion.head, choices=tried + fusion.head.choices))
 
     def may_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> bool:
         """Whether the calibration pieces are better used for fitting, since they cannot certify the miss rate."""

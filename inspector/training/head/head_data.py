@@ -3,12 +3,18 @@
 Letters: P pieces, E experts, N tokens, D width, O = 1 + K outputs, S sets of experts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fusion.head import Fused, FusionHead
+from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_group
+from inspector.dataset.manifest import PieceRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +77,9 @@ class HeadData:
     def labels(self) -> Float[Tensor, " P"]:
         """1 where the piece as a whole is defective, NaN where unknown."""
         return self.targets[self.whole.index(True), :, 0]
+
+
+def group_numbers(rows: Sequence[PieceRow], modality: Modality) -> Int[Tensor, " P"]:
+    """A number for the group of each piece's recording of this modality."""
+    numbers = np.unique([own_group(row, modality) for row in rows], return_inverse=True)[1]
+    return torch.from_numpy(numbers.astype(np.int64))
