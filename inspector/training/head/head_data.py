@@ -72,7 +72,7 @@ class HeadData:
     def own_defects(self) -> list[int]:
         """Per expert, the number of groups with a defective recording."""
         shown = [self.own_known(e) & (self.own_targets[e] == 1) for e in range(len(self.own_targets))]
-        return [len(self.own_groups[e][rows].unique()) for e, rows in enumerate(shown)]
+        return [len(set(self.own_groups[e][rows].tolist())) for e, rows in enumerate(shown)]
 
     def labels(self) -> Float[Tensor, " P"]:
         """1 where the piece as a whole is defective, NaN where unknown."""
