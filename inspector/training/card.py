@@ -28,6 +28,10 @@ class ModelCardData:
     warnings: Sequence[Advice] = ()
     probabilities: Sequence[str] = ()
     """Lines that list which figures are probabilities."""
+    shares: Sequence[str] = ()
+    """Sentences on how far single modalities decide."""
+    limits: Sequence[str] = ()
+    """Sentences on limits and calibrations: what was chosen, and what it rests on."""
     choices: Sequence[Choice] = ()
     """What was chosen under uncertainty, against what."""
 
@@ -42,6 +46,8 @@ class ModelCardData:
             comparison,
             *(choice.line() for choice in self.choices),
             *self.routing,
+            *self.limits,
+            *self.shares,
             certificate_words(self.certificate),
         )
 
@@ -77,9 +83,10 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "",
             *_choices(card),
             *_probabilities(card),
+            *_limits(card),
             "## Routing and promise",
             "",
-            *(f"- {finding}" for finding in (*card.routing, certificate_words(card.certificate))),
+            *(f"- {finding}" for finding in (*card.routing, *card.shares, certificate_words(card.certificate))),
             "",
         ]
     )
@@ -103,6 +110,10 @@ def _probabilities(card: ModelCardData) -> list[str]:
         "same mix of pieces; raw scores rank pieces and are no probabilities."
     )
     return ["## Probabilities", "", intro, "", *card.probabilities, ""]
+
+
+def _limits(card: ModelCardData) -> list[str]:
+    return ["## Limits and calibration", "", *(f"- {line}" for line in card.limits), ""] if card.limits else []
 
 
 def _fitted_on(card: ModelCardData) -> str:

@@ -18,15 +18,19 @@ from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
+from inspector.evaluation.dominance import Dominance
 from inspector.statistics.evidence import Choice, Rule
 from inspector.training.advice import Advice, give
+from inspector.training.calibration.as_routed import limits_as_routed
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
-from inspector.training.calibration.thresholds import calibrate
+from inspector.training.calibration.report import CalibrationReport, calibration_report
+from inspector.training.calibration.thresholds import calibrate_sets
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
+from inspector.training.dominance import trained_dominance
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
 from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.keep import Kept, keep
@@ -47,7 +51,8 @@ from inspector.training.head.scores import (
 )
 from inspector.training.inputs import input_form, prepare
 from inspector.training.refit import compare_refit, not_refitted
-from inspector.training.routing.policy import PolicyChoice, choose_policy, make_routing_data
+from inspector.training.routing.policy import PolicyChoice, choose_policy
+from inspector.training.routing.sweeps import make_routing_data
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
@@ -94,7 +99,10 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
     reason = trainer.why_no_refit(results, judged)
     judged = replace(judged, refit=not_refitted(judged.certificate, reason)) if reason else trainer.refit(judged)
-    warnings += give(_fit_advice(trainer, results, judged), strict=options.strict)
+    shares = _dominance(trainer.dataset, judged)
+    warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
+    limits = _limits_report(trainer, judged)
+    warnings += give(limits.warnings, strict=options.strict)
     card = ModelCardData(
         results,
         judged.selected,
@@ -103,7 +111,9 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         judged.certificate,
         warnings,
         _probabilities(trainer.dataset, judged),
-        _choices(trainer, results, judged),
+        shares.lines(),
+        limits.lines,
+        choices=_choices(trainer, results, judged),
     )
     trained = TrainedBundle(
         name=config.name,
@@ -144,6 +154,7 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     calibrations = _calibrations(trainer.dataset, selected, scored, config)
     routing_data = make_routing_data(scored, experts, calibrations)
     choice = choose_policy(routing_data, config.acceptance, config.policy, trainer.options.seed)
+    calibrations = limits_as_routed(scored, choice.policy, experts, calibrations)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
     return Judged(
         selected=selected,
@@ -156,7 +167,14 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     )
 
 
-def _fit_advice(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> Iterator[Advice]:
+def _dominance(dataset: Dataset, judged: Judged) -> Dominance:
+    experts = [entry.expert for entry in judged.selected]
+    return trained_dominance(dataset, experts, judged.fusion, judged.scored, judged.calibrations, judged.choice.policy)
+
+
+def _fit_advice(
+    trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged, shares: Dominance
+) -> Iterator[Advice]:
     names = {entry.expert.name for entry in judged.selected}
     kept = [entry for entry in results if entry.name in names]
     yield from unused_advice(trainer.options.weights, [entry.data.config for entry in results])
@@ -165,6 +183,7 @@ def _fit_advice(trainer: "Trainer", results: Sequence[CrossValidationResult], ju
     )
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
+    yield from (Advice("dominance", warning) for warning in shares.warnings())
 
 
 def _choices(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> tuple[Choice, ...]:
@@ -198,7 +217,7 @@ class Trainer:
         return results
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
-        data = _data(self, expert, splits)
+        data = training_data(self, expert, splits)
         fold = folds(data.groups, self.config.num_folds, self.options.seed)
         number = [fold[group] for group in data.groups]
         stage = expert.name if len(splits) == 1 else f"{expert.name} again"
@@ -285,7 +304,8 @@ def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> l
     return sensor_candidates(modality, len(recordings))
 
 
-def _data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+def training_data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+    """The recordings of an expert's modality in these splits, prepared for it."""
     dataset, config, options = trainer.dataset, trainer.config, trainer.options
     examples = list(dataset.examples_of(splits, expert.modality).values())
     recordings = [example.recording for example in examples]
@@ -314,13 +334,21 @@ def _winners(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
 def _calibrations(
     dataset: Dataset, selected: list[SelectedExpert], scored: Scored, config: TrainConfig
 ) -> dict[ExpertSet, Calibration]:
+    return calibrate_sets(scored, _whole(dataset, selected, scored), config.acceptance)
+
+
+def _whole(dataset: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> set[ExpertSet]:
+    """The sets of experts that cover all modalities."""
     modality_of = {entry.expert.name: entry.expert.modality for entry in selected}
-    return {
-        names: calibrate(
-            scored, names, len({modality_of[name] for name in names}) == len(dataset.modalities), config.acceptance
-        )
-        for names in scored.sets
-    }
+    covered = {names: len({modality_of[name] for name in names}) for names in scored.sets}
+    return {names for names in scored.sets if covered[names] == len(dataset.modalities)}
+
+
+def _limits_report(trainer: "Trainer", judged: Judged) -> CalibrationReport:
+    whole = _whole(trainer.dataset, judged.selected, judged.scored)
+    return calibration_report(
+        judged.scored, judged.calibrations, whole, trainer.config.acceptance, trainer.options.seed
+    )
 
 
 def _provenance(dataset: Dataset, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:

@@ -76,10 +76,16 @@ def _disagreement(table: Table) -> Iterator[Claim]:
 
 def _frontier(table: Table) -> Iterator[Claim]:
     for note in table.notes:
-        parts = re.match(r"(\w+): \(i\) ([\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;]*)", note)
+        parts = re.match(
+            r"(\w+): \(i\) ([\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;(]*)( \(.*?\))?;", note
+        )
         if parts:
-            yield Claim(f"{parts[1]}: encoders' CPU saved against all experts", "at least 46.5% at no lost recall",
-                        f"{parts[2]}, recall lost {parts[3]}: {_verdict(parts[4] != 'missed', parts[4])}")  # fmt: skip
+            beside = (parts[5] or "") if parts[4] == "missed" else ""
+            yield Claim(
+                f"{parts[1]}: encoders' CPU saved against all experts",
+                "at least 46.5% at no lost recall",
+                f"{parts[2]}, recall lost {parts[3]}: {_verdict(parts[4] != 'missed', parts[4].strip())}{beside}",
+            )
         gain = re.match(r"(rare_hard): .*routing gains (\d+%), recall lost against it ([^;.]*\.[^;]*?)\.?$", note)
         if gain:
             yield Claim("rare_hard: CPU saved against the cheapest static set as good", "at least 30%",

@@ -1,0 +1,121 @@
+"""Selects, among static sets, cascades and routers, the cheapest that is shown to lose nothing that matters."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, takewhile
+
+from fusion.calibration import Labels
+from fusion.scored import ExpertSet
+from inspector.bundle.schema import Policy
+from inspector.dataset.splits import unit_folds
+from inspector.training.routing.figures import Routed
+from inspector.training.routing.frontier import Point, static_points
+from inspector.training.routing.noninferiority import Loss, losses, mean_losses
+from inspector.training.routing.sweeps import NUM_FOLDS, Candidate, RoutingData
+
+MIN_GAIN = 0.03
+"""Smaller savings against the static set are within the noise of the choice."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way of running fewer experts, and what becomes of each piece: cross-fitted where something was fitted."""
+
+    policy: Policy
+    point: Point
+    outcome: Routed
+
+
+@dataclass(frozen=True)
+class Selected:
+    option: Option
+    loss: Loss
+    reason: str
+
+
+def static_options(routing_data: RoutingData) -> list[tuple[ExpertSet, Point, Routed]]:
+    """All sets, the cheapest first."""
+    board = routing_data.board
+    return [(names, point, routing_data.outcome(board.able(names))) for names, point in static_points(board).items()]
+
+
+def swept_options(routing_data: RoutingData, sweep: Sequence[Candidate]) -> list[Option]:
+    """From careful to cheap."""
+    return [Option(one.policy, one.point, routing_data.outcome(one.ran)) for one in sweep]
+
+
+def shown(
+    routing_data: RoutingData, static: Sequence[Option], sweeps: Sequence[Sequence[Option]], seed: int
+) -> Selected:
+    """`static` holds the set of all experts.
+
+    The bounds hold for all options of a sweep together. A cascade or router also has to pass with the choice among all
+    sweeps repeated inside the folds, so that the estimate includes the choice.
+    """
+    scored, everyone = routing_data.scored, routing_data.with_all()
+    bounds: dict[int, Loss] = {}
+    for options in (static, *sweeps):
+        lost = losses([option.outcome for option in options], everyone, scored.labels, scored.units, seed)
+        bounds |= {id(option): loss for option, loss in zip(options, lost, strict=True)}
+    table = Table(static, sweeps, bounds)
+    fixed, best = table.choose([]), table.choose(sweeps)
+    if best.point.cost_ms > (1 - MIN_GAIN) * fixed.point.cost_ms:
+        return Selected(fixed, table.losses[id(fixed)], "The same experts run on every piece: no router is shown.")
+    nested = _nested(routing_data, everyone, table, seed)
+    (loss,) = losses([nested], everyone, scored.labels, scored.units, seed)
+    if not loss.acceptable:
+        reason = f"The same experts run on every piece: a router, chosen inside the folds, loses {loss}."
+        return Selected(fixed, table.losses[id(fixed)], reason)
+    return Selected(best, table.losses[id(best)], "Routing is shown to lose nothing that matters.")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """All options with their losses."""
+
+    static: Sequence[Option]
+    sweeps: Sequence[Sequence[Option]]
+    losses: Mapping[int, Loss]
+    """By the identity of the option."""
+
+    def choose(self, sweeps: Sequence[Sequence[Option]]) -> Option:
+        """The cheapest acceptable set, or option of these sweeps; all experts if none is acceptable."""
+        reached = chain.from_iterable(map(self._reached, sweeps))
+        return _cheapest([*(option for option in self.static if self._acceptable(option)), *reached, self.dense])
+
+    @property
+    def dense(self) -> Option:
+        return max(self.static, key=lambda option: option.point.cost_ms)
+
+    def _acceptable(self, option: Option) -> bool:
+        return self.losses[id(option)].acceptable
+
+    def _reached(self, sweep: Sequence[Option]) -> Iterator[Option]:
+        """The options before the first that is not acceptable: a cheap one behind it is good by chance."""
+        return takewhile(self._acceptable, sweep)
+
+    def on(self, learn: Labels, everyone: Routed, labels: Labels) -> "Table":
+        """The mean losses on some of the pieces, with the allowances for chance of all of them."""
+        options = [*self.static, *chain.from_iterable(self.sweeps)]
+        seen = mean_losses([_part(one.outcome, learn) for one in options], _part(everyone, learn), labels[learn])
+        moved = {id(one): self.losses[id(one)].at(mean) for one, mean in zip(options, seen, strict=True)}
+        return Table(self.static, self.sweeps, moved)
+
+
+def _cheapest(options: Iterable[Option]) -> Option:
+    return min(options, key=lambda option: option.point.cost_ms)
+
+
+def _nested(routing_data: RoutingData, everyone: Routed, table: Table, seed: int) -> Routed:
+    """What becomes of each piece by the option that is chosen without it and all that share a recording with it."""
+    scored = routing_data.scored
+    scores, credit = everyone.scores.copy(), everyone.credit.copy()
+    for learn, judge in unit_folds(scored.units, NUM_FOLDS, seed):
+        if scored.labels[learn].any() and not scored.labels[learn].all():
+            outcome = table.on(learn, everyone, scored.labels).choose(table.sweeps).outcome
+            scores[judge], credit[judge] = outcome.scores[judge], outcome.credit[judge]
+    return Routed(scores, credit)
+
+
+def _part(outcome: Routed, chosen: Labels) -> Routed:
+    return Routed(outcome.scores[chosen], outcome.credit[chosen])
