@@ -57,7 +57,7 @@ def _others(
     stop: Event,
 ) -> dict[str, Work]:
     """What watches without verdicts, and what delivers."""
-    settings = service.config.alerts.settings
+    settings = service.config.alert_settings
     desk, emergencies = AlertDesk(database, settings), Emergencies(settings.link)
     workers = RefusedWorkers(service, source, stop)
     probes: list[Probe] = [FailingArchive(registry), workers]
@@ -79,14 +79,14 @@ def _carrying(courier: Courier) -> Work:
 def _sender(service: Service, target: Target, desk: AlertDesk) -> Sender:
     """Raises ConfigError."""
     try:
-        return open_sender(target, service.config.alerts.settings, desk)
+        return open_sender(target, service.config.alert_settings, desk)
     except TargetError as exc:
         remedy = "install it, or remove the target"
         raise ConfigError([Problem(service.path, "alerts", target.name, str(exc), remedy)]) from exc
 
 
 def _following(service: Service, database: Database, source: Log, metrics: AlertMetrics) -> Work:
-    settings = service.config.alerts.settings
+    settings = service.config.alert_settings
     desk, conditions = AlertDesk(database, settings), conditions_of(service.recipes, settings)
     of_probes = [FailingArchive.condition, RefusedWorkers.condition]
     if service.config.recordings.enabled:
