@@ -19,7 +19,7 @@ The head graph has, per expert in the order of `experts`, the inputs `tokens_<ex
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from streams.join.assembly import BitDepth
 from streams.observation import ModalityKind
@@ -175,6 +175,25 @@ class Head(Part):
     """Measured at export: one piece, one thread, ONNX Runtime."""
 
 
+class LimitEvidence(Part):
+    """What a limit rests on: it keeps its rate at the stated confidence, for pieces like these."""
+
+    rate: float = Field(ge=0, le=1)
+    """Share of the good (FAIL) or defective (PASS) pieces that lies on the wrong side of the limit at most."""
+    asked: float = Field(ge=0, le=1)
+    """The rate that was asked for; smaller than `rate` where a bound on REVIEW relaxed it."""
+    confidence: float = Field(gt=0, lt=1)
+    """Probability that the rate is kept, over the draw of the pieces."""
+    num_pieces: int = Field(ge=0)
+    """Independent pieces of this label: no recording counts twice."""
+    beyond: float = Field(ge=0, le=1)
+    """Share of these that lies on the wrong side."""
+    plain: float = Field(ge=0, le=1)
+    """The limit without allowance for other pieces: the other end of its interval."""
+    method: Literal["count", "tail"]
+    """`count`: by the number of pieces beyond it alone; `tail`: too few for that, by the scale of an exponential tail."""
+
+
 class Calibration(Part):
     """Log-odds to probability, and the limits, for one set of experts that ran."""
 
@@ -190,6 +209,16 @@ class Calibration(Part):
     """Calibrated scores above this one fail."""
     classes: Mapping[str, Platt] = Field(default_factory=dict)
     """Of the head's log-odds per class; a class that is not here had too little evidence, and its log-odds are raw."""
+    pass_evidence: LimitEvidence | None = None
+    """Of `pass_below`; None: not known, or the limit follows from costs. Not written where None."""
+    fail_evidence: LimitEvidence | None = None
+    """Of `fail_above`, likewise."""
+
+    @model_serializer(mode="wrap")
+    def _omit_unknown(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        content: dict[str, object] = write(self)
+        unknown = {name for name in ("pass_evidence", "fail_evidence") if content.get(name) is None}
+        return {name: value for name, value in content.items() if name not in unknown}
 
 
 class Router(Part):

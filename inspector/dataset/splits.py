@@ -59,22 +59,23 @@ def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int
     """Pairs (fit on, score) of indices that share no group of any kind; each index is scored exactly once.
 
     Pairs of recordings connect nearly all pieces, so each kind of group has its own folds: scored pieces lie in one
-    fold of every kind, and pieces to fit on outside all of these. A kind with a single group separates nothing.
+    fold of every kind, and pieces to fit on outside all of these. A kind with a single group separates nothing, and a
+    piece without a kind shares no group of it.
     """
     kinds = [kind for kind in sorted({kind for group in groups for kind in group}) if _parts(kind, groups)]
-    by_kind = {kind: folds([group.get(kind, "") for group in groups], num_folds, seed) for kind in kinds}
-    cells = [tuple(by_kind[kind][group.get(kind, "")] for kind in kinds) for group in groups]
+    by_kind = {kind: folds([group[kind] for group in groups if kind in group], num_folds, seed) for kind in kinds}
+    cells = [tuple(by_kind[kind].get(group[kind]) if kind in group else None for kind in kinds) for group in groups]
     pairs = []
-    for cell in product(range(num_folds), repeat=len(kinds)):
+    for cell in product((*range(num_folds), None), repeat=len(kinds)):
         score = [index for index, group in enumerate(cells) if group == cell]
-        fit = [i for i, group in enumerate(cells) if all(a != b for a, b in zip(group, cell, strict=True))]
+        fit = [i for i, group in enumerate(cells) if all(a != b or a is None for a, b in zip(group, cell, strict=True))]
         if score:
             pairs.append((fit, score))
     return pairs
 
 
 def _parts(kind: str, groups: Sequence[Mapping[str, str]]) -> bool:
-    return len({group.get(kind, "") for group in groups}) > 1
+    return len({group[kind] for group in groups if kind in group}) > 1
 
 
 def unit_folds(

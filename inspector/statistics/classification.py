@@ -55,13 +55,13 @@ def certainty(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> 
     """`weights_DV` counts how often each draw takes each piece: see `inspector.statistics.bootstrap.unit_weights`."""
     right = (scores >= 0.5) == labels
     accuracies = weights_DV @ right / weights_DV.sum(1).clip(1)
-    areas = _areas(scores, labels, weights_DV)
+    drawn = areas(scores, labels, weights_DV)
     return Certainty(
-        Interval(float(right.mean()), *_ends(accuracies)), Interval(area_under_curve(scores, labels), *_ends(areas))
+        Interval(float(right.mean()), *_ends(accuracies)), Interval(area_under_curve(scores, labels), *_ends(drawn))
     )
 
 
-def _areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Scores:
+def areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Scores:
     """`area_under_curve` of each draw; NaN for one without good or without defective pieces."""
     order = np.argsort(scores[~labels])
     good, weights_DG, weights_DB = scores[~labels][order], weights_DV[:, ~labels][:, order], weights_DV[:, labels]

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from fusion.calibration import Labels, Scores
 from fusion.certificate import independent
@@ -22,6 +22,7 @@ Units = Sequence[Collection[str]]
 """Per piece, the groups of its recordings, whose pieces are not independent."""
 
 CONFIDENCE = 0.95
+HALF = 0.5
 MIN_DEFECTS = 10
 """Least number of independent defective units, and of good ones. Below, nothing more complex is taken: a bootstrap over
 fewer units does not know its own error."""
@@ -78,6 +79,10 @@ class Evidence:
         taken = self.is_beyond_chance(index) if rule is Rule.BOUND else self.enough
         return self.gains[index].weight if taken else 0.0
 
+    def takes(self, index: int, rule: Rule) -> bool:
+        """Whether to take this alternative, where it cannot be taken in part."""
+        return self.weight(index, rule) >= HALF
+
     def groups(self) -> str:
         return f"{self.defective} independent defective and {self.good} good pieces"
 
@@ -121,11 +126,16 @@ def weigh_draws(
 
     `used` (P,): the pieces that the figure rests on.
     """
-    errors_A = np.nanstd(draws_DA, axis=0).clip(1e-12)
-    maxima_D = np.nanmax((draws_DA - means_A) / errors_A, axis=1, initial=-np.inf)
-    maxima_D = maxima_D[np.isfinite(maxima_D)]
+    defined_D = ~np.isnan(draws_DA).any(1)
+    counts = num_independent(units, used & labels), num_independent(units, used & ~labels)
+    if not defined_D.any() or np.isnan(means_A).any():
+        unknown = [Gain(name, np.nan, np.nan, np.nan, np.nan, 0.0) for name in names]
+        return Evidence(tuple(unknown), *counts)
+    draws_DA = draws_DA[defined_D]
+    errors_A = draws_DA.std(0).clip(1e-12)
+    maxima_D = ((draws_DA - means_A) / errors_A).max(1)
     few = max(num_independent(units, used), 2)
-    reach = float(np.quantile(maxima_D, CONFIDENCE)) * float(t.ppf(CONFIDENCE, few - 1) / norm.ppf(CONFIDENCE))
+    reach = float(np.quantile(maxima_D, CONFIDENCE)) * float(stdtrit(few - 1, CONFIDENCE) / ndtri(CONFIDENCE))
     chance = float(np.mean(maxima_D**2))
     gains = [
         Gain(
@@ -138,7 +148,16 @@ def weigh_draws(
         )
         for name, mean, error in zip(names, means_A, errors_A, strict=True)
     ]
-    return Evidence(tuple(gains), num_independent(units, used & labels), num_independent(units, used & ~labels))
+    return Evidence(tuple(gains), *counts)
+
+
+def smallest_within_an_error(gains: Sequence[Gain]) -> int:
+    """The first alternative whose gain is within one standard error of the best one's: the best of many is a lucky one.
+
+    Alternatives come in the order of their complexity.
+    """
+    best = max(gains, key=lambda gain: gain.mean)
+    return next(index for index, gain in enumerate(gains) if gain.mean >= best.mean - best.error)
 
 
 def num_independent(units: Units, chosen: NDArray[np.bool_]) -> int:

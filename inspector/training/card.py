@@ -27,6 +27,8 @@ class ModelCardData:
     warnings: Sequence[Advice] = ()
     probabilities: Sequence[str] = ()
     """Lines that list which figures are probabilities."""
+    shares: Sequence[str] = ()
+    """Sentences on how far single modalities decide."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for the model card and the log."""
@@ -35,7 +37,7 @@ class ModelCardData:
         kept = [entry.line() for entry in self.results if entry.name in names]
         comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
         comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
-        return (comparison, *self.routing, certificate_words(self.certificate))
+        return (comparison, *self.routing, *self.shares, certificate_words(self.certificate))
 
 
 def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> str:
@@ -70,7 +72,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             *_probabilities(card),
             "## Routing and promise",
             "",
-            *(f"- {finding}" for finding in (*card.routing, certificate_words(card.certificate))),
+            *(f"- {finding}" for finding in (*card.routing, *card.shares, certificate_words(card.certificate))),
             "",
         ]
     )

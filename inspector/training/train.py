@@ -18,6 +18,8 @@ from inspector.bundle.schema import Calibration, Certificate, Modality, Platt
 from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
+from inspector.evaluation.dominance import Dominance
+from inspector.statistics.evidence import Rule
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
@@ -26,10 +28,12 @@ from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
+from inspector.training.dominance import trained_dominance
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
 from inspector.training.experts.fitting import TrainingData
+from inspector.training.experts.keep import Kept, keep
 from inspector.training.experts.pretrained import unused_advice, weights_advice
-from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, cross_validate, fit_final, keep
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, cross_validate, fit_final
 from inspector.training.export import TrainedBundle
 from inspector.training.fit_advice import chance_advice, drop_misleading, epochs_advice, fused_advice
 from inspector.training.head.joint_finetune import fine_tune, unexplained
@@ -92,7 +96,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
     if trainer.may_refit(results, judged):
         judged = trainer.refit(judged)
-    warnings += give(_fit_advice(trainer, results, judged), strict=options.strict)
+    shares = _dominance(trainer.dataset, judged)
+    warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
     card = ModelCardData(
         results,
         judged.selected,
@@ -101,6 +106,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         judged.certificate,
         warnings,
         _probabilities(trainer.dataset, judged),
+        shares.lines(),
     )
     trained = TrainedBundle(
         name=config.name,
@@ -151,13 +157,23 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     )
 
 
-def _fit_advice(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> Iterator[Advice]:
+def _dominance(dataset: Dataset, judged: Judged) -> Dominance:
+    experts = [entry.expert for entry in judged.selected]
+    return trained_dominance(dataset, experts, judged.fusion, judged.scored, judged.calibrations, judged.choice.policy)
+
+
+def _fit_advice(
+    trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged, shares: Dominance
+) -> Iterator[Advice]:
     names = {entry.expert.name for entry in judged.selected}
     kept = [entry for entry in results if entry.name in names]
     yield from unused_advice(trainer.options.weights, [entry.data.config for entry in results])
-    yield from chance_advice(results if trainer.config.experts else _winners(results), kept)
+    yield from chance_advice(
+        results if trainer.config.experts else _winners(results, trainer.config.rule).results, kept
+    )
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
+    yield from (Advice("dominance", warning) for warning in shares.warnings())
 
 
 def _probabilities(dataset: Dataset, judged: Judged) -> list[str]:
@@ -185,7 +201,7 @@ class Trainer:
         return results
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
-        data = _data(self, expert, splits)
+        data = training_data(self, expert, splits)
         fold = folds(data.groups, self.config.num_folds, self.options.seed)
         number = [fold[group] for group in data.groups]
         stage = expert.name if len(splits) == 1 else f"{expert.name} again"
@@ -195,7 +211,7 @@ class Trainer:
 
     def select_experts(self, results: Sequence[CrossValidationResult]) -> list[SelectedExpert]:
         """All configured experts, or else the best of each modality; without those worse than chance."""
-        winners = results if self.config.experts else _winners(results)
+        winners = results if self.config.experts else _winners(results, self.config.rule).results
         return [fit_final(result, partial(self.progress, result.name)) for result in drop_misleading(winners)]
 
     def fuse(self, selected: Sequence[SelectedExpert]) -> Fusion:
@@ -258,7 +274,8 @@ def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> l
     return sensor_candidates(modality, len(recordings))
 
 
-def _data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+def training_data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:
+    """The recordings of an expert's modality in these splits, prepared for it."""
     dataset, config, options = trainer.dataset, trainer.config, trainer.options
     examples = list(dataset.examples_of(splits, expert.modality).values())
     recordings = [example.recording for example in examples]
@@ -278,9 +295,10 @@ def _data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> Tr
     )
 
 
-def _winners(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
-    modalities = dict.fromkeys(result.data.config.modality for result in results)
-    return [result for name in modalities for result in keep([s for s in results if s.data.config.modality == name])]
+def _winners(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
+    modalities = dict.fromkeys(result.modality for result in results)
+    kept = [keep([result for result in results if result.modality == name], rule) for name in modalities]
+    return Kept([result for part in kept for result in part.results], tuple(c for part in kept for c in part.choices))
 
 
 def _calibrations(

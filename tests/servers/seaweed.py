@@ -40,7 +40,13 @@ def running_s3(folder: Path) -> Iterator[S3]:
     ports = {name: free_port() for name in [*names, *(f"{name}.grpc" for name in names)]}
     flags = [f"-{name.replace('.grpc', '')}.port{'.grpc' * ('.grpc' in name)}={port}" for name, port in ports.items()]
     command = [str(WEED), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, "-filer", "-s3"]
-    options = ["-volume.minFreeSpace=0", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", f"-s3.config={folder / 's3.json'}"]
+    options = [
+        "-volume.minFreeSpace=0",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-master.telemetry=false",
+        f"-s3.config={folder / 's3.json'}",
+    ]
     sizes = ["-volume.max=1", "-master.volumeSizeLimitMB=16"]
     environment = os.environ | {"HOME": str(folder)}
     with (folder / "weed.log").open("wb") as output:

@@ -53,6 +53,24 @@ def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
     assert sorted(scored) == list(range(80))
 
 
+def test_pieces_without_a_kind_of_group_share_none_of_it_and_learn_from_all_others():
+    pictures = [{"image": f"i{n % 9}"} for n in range(18)]
+    groups = [
+        *pictures,
+        *({"signal": f"s{n % 5}"} for n in range(10)),
+        *({"image": f"i{n % 9}", "signal": f"s{n % 5}"} for n in range(20)),
+    ]
+    scored = []
+    for fit, score in crossed_folds(groups, 3, seed=0):
+        for kind in ("image", "signal"):
+            fitted_on = {groups[i].get(kind) for i in fit} - {None}
+            assert fitted_on.isdisjoint(groups[i].get(kind) for i in score)
+        assert any("signal" not in groups[i] for i in fit)
+        assert any("image" not in groups[i] for i in fit)
+        scored += score
+    assert sorted(scored) == list(range(len(groups)))
+
+
 def test_unit_folds_share_no_unit_and_judge_each_piece_once() -> None:
     units = [{f"picture={i // 2}", f"sound={i * 7 % 200 // 2}"} if i % 3 else {f"picture={i // 2}"} for i in range(200)]
     pairs = unit_folds(units, num_folds=5, seed=3)

@@ -110,6 +110,11 @@ def test_without_the_option_a_bundle_is_left_alone(tmp_path: Path, line: Path) -
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["certainty"]["fused"]["auc"] == [1, 1, 1]
     assert report["outcomes"]["top"]["passed"] == 0
+    shares = report["dominance"]["modalities"]
+    assert sum(share["gate"] for share in shares.values()) == pytest.approx(1)
+    whole = sum(share["alone"] for share in shares.values()) + report["dominance"]["several"]
+    assert whole + report["dominance"]["none"] == pytest.approx(1)
+    assert "## What one modality alone decides" in (tmp_path / "report" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(("pass_below", "missed"), [(0.001, "0 of 12"), (0.9, "0 of 12"), (0.997, "4 of 12")])

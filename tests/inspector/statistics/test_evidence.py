@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.statistics.evidence import MIN_DEFECTS, Choice, Rule, weigh
+from inspector.statistics.evidence import MIN_DEFECTS, Choice, Gain, Rule, smallest_within_an_error, weigh
 
 STEPS = np.arange(1, 10) / 9
 NAMES = [f"{10 * step} steps" for step in range(1, 10)]
@@ -106,6 +106,11 @@ def test_a_bound_for_many_alternatives_lies_lower_than_for_one():
     gains, units, labels, _ = line(np.random.default_rng(0), 0.1)
     many, one = weigh(gains, units, labels, NAMES, seed=0), weigh(gains[-1:], units, labels, NAMES[-1:], seed=0)
     assert many.gains[-1].low < one.gains[0].low < one.gains[0].mean == pytest.approx(many.gains[-1].mean)
+
+
+def test_of_alternatives_within_an_error_of_the_best_the_simplest_is_taken():
+    gains = [Gain(name, mean, 0.02, 0.0, 0.0, 0.0) for name, mean in (("10", 0.01), ("20", 0.05), ("30", 0.06))]
+    assert smallest_within_an_error(gains) == 1
 
 
 def test_a_choice_is_one_sentence_with_gain_interval_and_groups():

@@ -131,6 +131,16 @@ def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_
                 assert torch.allclose(before, after, atol=1e-4)
 
 
+@pytest.mark.parametrize("which", ["once", "again"])
+def test_training_says_how_far_each_modality_decides_alone(which: str, request: pytest.FixtureRequest) -> None:
+    training_: Training = request.getfixturevalue(which)
+    (alone,) = (finding for finding in training_.findings if finding.startswith("Decisions that one modality alone"))
+    assert alone.endswith(f"(of {len(training_.scored.piece_ids)} pieces).")
+    assert "Weight of the gate: top 0.5" in training_.bundle.card
+    assert alone in training_.bundle.card
+    assert not [warning for warning in training_.bundle.warnings if warning.kind == "dominance"]
+
+
 @pytest.fixture(scope="module")
 def first(manifest: Path) -> tuple[Trainer, list[CrossValidationResult], Judged]:
     """A training up to where it may fit again."""
