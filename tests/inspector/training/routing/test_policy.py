@@ -175,7 +175,9 @@ def test_a_finding_says_that_all_pieces_take_the_same_route():
     """Every set of experts says what all of them say."""
     various = simulated_scores("rare_hard", num=200)
     alike = replace(various, logits=np.broadcast_to(various.logits[-1], various.logits.shape))
-    wished = [choose_policy(ground(scored), Acceptance(), "learned") for scored in (alike, various)]
+    everyone = dict.fromkeys(various.sets, limits(various)[frozenset(ORDER)])
+    boards = (make_routing_data(alike, EXPERTS, everyone), ground(various))
+    wished = [choose_policy(board, Acceptance(), "learned") for board in boards]
     assert ["takes the same one" in choice.findings[0] for choice in wished] == [True, False]
 
 
