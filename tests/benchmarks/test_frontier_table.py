@@ -125,24 +125,23 @@ def test_all_experts_save_nothing_and_the_table_says_so(tmp_path: Path) -> None:
 
 def test_an_oracle_saves_at_least_what_routing_does_and_stands_beside_a_miss(tmp_path: Path) -> None:
     row, table = table_of(tmp_path, Policy(mode="dense"))
-    decisions, ranking = map(float, row["an oracle saves: same decisions, same ranking"].split(", "))
-    assert 0.5 < decisions < 1
+    shares = row["an oracle saves: same decisions, after a first look, no piece ranked worse"].split(", ")
+    decisions, looking, ranking = map(float, shares)
+    assert 0.5 < looking <= decisions < 1
     assert 0 < ranking < 1
     assert f"(an oracle saves {decisions:.1%} at the same decisions" in table.notes[0]
     (claim,) = [claim for claim in claims(table) if "against all experts" in claim.claim]
     assert "**missed** (an oracle saves" in claim.reached
 
 
-def little_board(probabilities: list[list[float]], labels: list[bool], lacks_sound: bool = False) -> object:
+def little_board(probabilities: list[list[float]], labels: list[bool]) -> object:
     """One thumbnail (1 ms), one full expert (4 ms), one ear (2 ms); rows of probabilities by `SETS`."""
     num = len(labels)
-    experts = np.zeros((3, num))
-    experts[2] = np.nan if lacks_sound else 0.0
     given = scored(num, 0)
     numbers = replace(
         given,
         labels=np.array(labels),
-        expert_logits=experts,
+        expert_logits=np.zeros((3, num)),
         logits=np.log(np.array(probabilities)) - np.log1p(-np.array(probabilities)),
         cpu_s=np.outer([1e-3, 4e-3, 2e-3], np.ones(num)),
     )
@@ -160,6 +159,8 @@ def test_an_oracle_takes_the_cheapest_set_that_decides_the_same() -> None:
     data = little_board(np.array([thumb_knows, only_all, fails_early]).T.tolist(), [False, True, True])
     assert oracle.same_decisions(data, 0.5).tolist() == pytest.approx([3, 7, 1])
     assert oracle.same_ranking(data).tolist() == pytest.approx([3, 7, 1])
+    assert oracle.same_decisions(data, 0.5, first=["mic-ear"]).tolist() == pytest.approx([3, 7, 2])
+    assert oracle.after_a_first_look(data, 0.5).tolist() == pytest.approx([3, 7, 1])
 
 
 def test_an_oracle_of_the_ranking_allows_no_score_on_the_wrong_side_of_all_experts() -> None:
