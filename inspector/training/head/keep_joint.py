@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fusion.calibration import Labels, Scores
+from inspector.statistics.classification import cross_entropy
 from inspector.statistics.evidence import Choice, Rule, weigh
-from inspector.training.head.cross_fit import cross_entropy, fused_units
+from inspector.training.head.cross_fit import fused_units
 from inspector.training.head.recalibrate import recalibrated
 
 JOINT, STAGED = "fitted together with the experts", "noisy-or of calibrated experts"

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from fusion.head import HeadForm, Member
+from inspector.statistics.classification import cross_entropy
 from inspector.statistics.evidence import MIN_DEFECTS, Rule
 from inspector.training.config import HeadFitting
 from inspector.training.head.choose_steps import NOISY_OR
-from inspector.training.head.cross_fit import CrossFit, cross_entropy, fused_units
+from inspector.training.head.cross_fit import CrossFit, fused_units
 from inspector.training.head.fit import fit_head
 from inspector.training.head.head_data import Encodings, HeadData, OwnScores
 from inspector.training.head.head_run import HeadRun
