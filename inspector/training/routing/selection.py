@@ -122,13 +122,13 @@ def _cheapest(options: Iterable[Option]) -> Option:
 def _nested(routing_data: RoutingData, everyone: Routed, table: Table, seed: int) -> Routed:
     """What becomes of each piece by the option that is chosen without it and all that share a recording with it."""
     scored = routing_data.scored
-    scores, credit = everyone.scores.copy(), everyone.credit.copy()
+    scores, right = everyone.scores.copy(), everyone.right.copy()
     for learn, judge in unit_folds(scored.units, NUM_FOLDS, seed):
         if scored.labels[learn].any() and not scored.labels[learn].all():
             outcome = table.on(learn, everyone, scored.labels).choose(table.sweeps).outcome
-            scores[judge], credit[judge] = outcome.scores[judge], outcome.credit[judge]
-    return Routed(scores, credit)
+            scores[judge], right[judge] = outcome.scores[judge], outcome.right[judge]
+    return Routed(scores, right)
 
 
 def _part(outcome: Routed, chosen: Labels) -> Routed:
-    return Routed(outcome.scores[chosen], outcome.credit[chosen])
+    return Routed(outcome.scores[chosen], outcome.right[chosen])
