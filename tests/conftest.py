@@ -3,6 +3,8 @@
 import gc
 import logging
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,22 @@ SLOW = (
 
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
+
+
+LEAST_FREE_BYTES = 2**30
+"""Of disk: servers and streams of the tests write a few hundred MB."""
+
+
+def pytest_configure() -> None:
+    """Says at once that the disk is full: later, servers refuse to write and tests fail for other reasons."""
+    folder = tempfile.gettempdir()
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < LEAST_FREE_BYTES:
+        pytest.exit(
+            f"{folder}: {free_bytes / 1e9:.1f} GB are free on its disk, the tests need {LEAST_FREE_BYTES / 1e9:.1f}: "
+            "free some, or name another disk by TMPDIR",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

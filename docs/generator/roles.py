@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from docs.generator.markdown import page, table
 from inspector.access.roles import RULES, Role
+from inspector.cli.actions import COMMAND_ACTIONS
 from inspector.gateway.guard import METHOD_ACTIONS
 from inspector.web.actions import OPEN, action_of
 from inspector.web.app import page_routes
@@ -30,12 +31,18 @@ def _lines() -> Iterator[str]:
             for name, rule in RULES.items()
             if rule.role is role
         ]
-        yield from (f"## {role.word}", "", *table(("action", "what it allows", "methods and addresses"), rows))
+        yield from (
+            f"## {role.word}",
+            "",
+            *table(("action", "what it allows", "commands, methods and addresses"), rows),
+        )
 
 
 def _used() -> dict[str, list[str]]:
-    """Methods and addresses of each action."""
+    """Commands, methods and addresses of each action."""
     used: dict[str, list[str]] = defaultdict(list)
+    for command, action in COMMAND_ACTIONS.items():
+        used[action].append(f"inspector {command}")
     for method, action in METHOD_ACTIONS.items():
         used[action].append(method.rpartition("/")[2])
     for route in page_routes():

@@ -46,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "deployments.see": Rule(Role.VIEWER, "see deployments and the state of workers"),
     "alerts.see": Rule(Role.VIEWER, "see alerts and their history"),
     "metrics.see": Rule(Role.VIEWER, "read the metrics of archive, alerts and page"),
+    "topics.see": Rule(Role.VIEWER, "check the topics on Kafka"),
     "service.reflect": Rule(Role.VIEWER, "list the gateway's methods by reflection"),
     # Work at the line
     "verdicts.inspect": Rule(Role.OPERATOR, "have a piece judged that the call carries"),
@@ -58,6 +59,7 @@ RULES: Mapping[str, Rule] = {
     "review.ask_second_opinion": Rule(Role.QUALITY, "ask for a second opinion about a piece"),
     "review.known_pieces": Rule(Role.QUALITY, "choose known pieces and see how reviewers did on them"),
     "alerts.silence": Rule(Role.QUALITY, "silence an alert for a time"),
+    "archive.verify": Rule(Role.QUALITY, "compare the archive with the log, and judge kept pieces again"),
     "archive.export": Rule(Role.QUALITY, "export the archive"),
     "dataset.export": Rule(Role.QUALITY, "export a data set with its recordings"),
     "dataset.release": Rule(Role.QUALITY, "let go of the pieces that a data set holds in the archive"),
@@ -68,6 +70,8 @@ RULES: Mapping[str, Rule] = {
     "rollback": Rule(Role.ENGINEER, "end a trial or return to the previous deployment"),
     "deployments.tidy": Rule(Role.ENGINEER, "remove bundles that are no longer needed"),
     "archive.change": Rule(Role.ENGINEER, "rebuild the archive, or keep and remove recordings by hand"),
+    "line.publish": Rule(Role.ENGINEER, "publish recorded or simulated pieces as a line would"),
+    "topics.change": Rule(Role.ENGINEER, "create topics on Kafka, or correct their settings"),
     "users.see": Rule(Role.ENGINEER, "list users and tokens"),
     "users.change": Rule(Role.ENGINEER, "add and revoke tokens, end other people's sessions"),
 }

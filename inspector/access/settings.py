@@ -25,8 +25,6 @@ class OidcSettings:
     """Claim that holds the person's groups; dots lead into tables: `realm_access.roles`."""
     groups: Mapping[str, Role] = field(default_factory=dict)
     """Role of each group. A person has the highest role of their groups, and without any no access."""
-    page_url: str = ""
-    """Address of the page as browsers see it, where a proxy stands before it; empty: as the browser asks for it."""
     scopes: str = "openid profile"
     """Scopes asked for at sign-in, separated by spaces."""
     timeout_s: float = 5.0
@@ -78,6 +76,8 @@ class AuditSettings:
     """Folder or address (`s3://bucket/audit`) that signed heads are copied to; a machine of its own shows cuts."""
     heads_every_s: float = 60.0
     """How often the newest head is copied there."""
+    segment_bytes: int = 16 * 2**20
+    """A log file of this size is closed and named after its last record; the next one follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,6 @@ class AccessSettings:
     sessions: SessionSettings = SessionSettings()
     rates: RateSettings = RateSettings()
     audit: AuditSettings = AuditSettings()
-
-    @property
-    def has_https_page(self) -> bool:
-        """Whether browsers see the page over TLS though a proxy before it ends TLS."""
-        return self.oidc is not None and self.oidc.page_url.lower().startswith("https://")
 
     @property
     def has_roles(self) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import cast
 
+from inspector.access.durable_files import replace_private
 from inspector.access.file_lock import locked
 from inspector.access.principal import Principal
 from inspector.access.roles import Role, role_of
@@ -70,7 +71,7 @@ class TokenFile:
         self._path, self._clock_ns = path, clock_ns
         self._lock = Lock()
         self._seen: tuple[tuple[int, int, int], Mapping[str, Token]] | None = None
-        """A version of the file, and what it held."""
+        """A version of the file, with its content."""
 
     def principal(self, shown: str) -> Principal:
         """Who shows this token. Raises SignInError, SignInUnavailableError if the file cannot be read."""
@@ -188,14 +189,7 @@ def _write(path: Path, tokens: Mapping[str, Token]) -> None:
     data = json.dumps({"tokens": rows}, indent=1).encode()
     if len(data) > MAX_FILE_BYTES:
         raise TokenFileError(f"{path} would have more than {MAX_FILE_BYTES} bytes: remove revoked tokens from it")
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    replace_private(path, data, 0o600)
 
 
 def _free_id(tokens: Mapping[str, Token]) -> str:

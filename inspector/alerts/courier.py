@@ -12,7 +12,7 @@ from inspector.alerts.outbox import Parcel
 from inspector.alerts.sending import DeliveryError, RefusedError, Sender, TooEarlyError
 from inspector.archive.database import Database
 from inspector.verdicts.follow import StoreError
-from inspector.verdicts.retries import Retries
+from streams.outage import Outage, OutageLines, OutagePolicy
 
 log = logging.getLogger("inspector.alerts.courier")
 
@@ -39,7 +39,13 @@ class Courier:
         self._metrics, self._stop = metrics, stop
         self._told = set[str]()
         """Keys of the emergencies that were delivered."""
-        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, LOG_EVERY_S)
+        lines = OutageLines(
+            log,
+            lambda error: f"Alerts cannot be delivered to {target} ({error}). They are kept, and sent when it answers.",
+            f"Alerts are delivered to {target} again.",
+        )
+        policy = OutagePolicy(FIRST_DELAY_S, MAX_DELAY_S, LOG_EVERY_S, errors=(DeliveryError, StoreError))
+        self._outage = Outage(lines, policy)
 
     def run(self) -> None:
         try:
@@ -55,9 +61,12 @@ class Courier:
             while (parcels := self._due()) and not self._stop.is_set():
                 self._deliver(parcels)
             self._sender.refresh()
-        except (DeliveryError, StoreError) as error:
-            return self._failed(error)
-        self._succeeded()
+        except self._outage.errors as error:
+            self._count("failed")
+            self._metrics.up.labels(self._target).set(0)
+            return self._outage.failed(error)
+        self._outage.worked()
+        self._metrics.up.labels(self._target).set(1)
         return POLL_S
 
     def _due(self) -> list[Parcel]:
@@ -100,21 +109,8 @@ class Courier:
             self._count("delivered")
         with self._database.write() as connection:
             outbox.remove(connection, parcel)
-        self._retries.begin_again()
+        self._outage.progressed()
         return True
-
-    def _failed(self, error: Exception) -> float:
-        self._count("failed")
-        self._metrics.up.labels(self._target).set(0)
-        if self._retries.is_due():
-            log.warning("Alerts cannot be delivered to %s (%s). They are kept, and sent when it answers.",
-                        self._target, error)  # fmt: skip
-        return self._retries.next_delay_s()
-
-    def _succeeded(self) -> None:
-        if self._retries.worked():
-            log.warning("Alerts are delivered to %s again.", self._target)
-        self._metrics.up.labels(self._target).set(1)
 
     def _count(self, outcome: str) -> None:
         self._metrics.deliveries.labels(self._target, outcome).inc()

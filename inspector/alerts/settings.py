@@ -116,6 +116,6 @@ class AlertSettings:
     max_undelivered: int = 10_000
     """Events kept for one target that does not answer; of more, the oldest is dropped."""
     link: str = ""
-    """Address of the page as people reach it, such as `http://line-1:8080`; alerts then carry a link to it."""
+    """Address of the page that alerts link to, such as `http://line-1:8080`, where it is not `[web] public_url`."""
     targets: tuple[Target, ...] = ()
     """Where alerts are delivered."""

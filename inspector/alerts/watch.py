@@ -112,3 +112,29 @@ class FailingArchive:
             return ()
         detail = "its disk is full, or its database is away: the log of the floor says which; the line goes on"
         return (Finding(Place(self.condition, "", ""), "act_now", "the archive stores nothing", detail),)
+
+
+class RecordingsAtLimit:
+    """A probe: recordings are removed before their days are over, because they have reached their limit of bytes."""
+
+    condition = "recordings-limit"
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def find(self) -> Sequence[Finding] | None:
+        values = {name: self._at_limit(name) for name in ("pass", "fail", "review")}
+        if None in values.values():  # nobody has looked since the start
+            return None
+        return [self._finding(name) for name, value in values.items() if value]
+
+    def _at_limit(self, decision: str) -> float | None:
+        return self._registry.get_sample_value("inspector_recordings_at_limit", {"decision": decision})
+
+    def _finding(self, decision: str) -> Finding:
+        detail = (
+            "the oldest are removed before their days are over, and the log of the floor names the recipe: keep fewer "
+            f"pieces, or raise {decision}_bytes in its table [keep]"
+        )
+        place = Place(self.condition, "", "", decision.upper())
+        return Finding(place, "look_later", "kept recordings have reached their limit of bytes", detail)

@@ -21,6 +21,7 @@ from inspector.archive.migrate import upgrade
 from inspector.archive.schema import VERDICT_SENSORS, VERDICTS
 from inspector.archive.tables_charts import CHART_COUNTS, CHART_PROGRESS
 from inspector.verdicts.follow import StoreError
+from streams.outage import Outage, OutageLines, OutagePolicy
 
 log = logging.getLogger("inspector.archive.charts")
 
@@ -125,7 +126,13 @@ class ChartCounter:
 
 def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = lambda _: None) -> None:
     """Counts until `stop` is set, through outages of the database. Raises DatabaseError."""
-    is_away, is_ready, tidy_s = False, False, 0.0
+    lines = OutageLines(
+        log,
+        lambda error: f"Charts are not counted at present ({error}). They are when the archive is back.",
+        "Charts are counted again.",
+    )
+    outage = Outage(lines, OutagePolicy(RETRY_S, RETRY_S, remind_s=math.inf, errors=(StoreError,)))
+    is_ready, tidy_s = False, 0.0
     while not stop.is_set():
         try:
             if not is_ready:
@@ -135,15 +142,10 @@ def run(counter: ChartCounter, stop: Event, on_counted: Callable[[int], None] = 
                 counter.tidy(time.time_ns())
                 tidy_s = time.monotonic() + TIDY_EVERY_S
             num_counted = counter.count()
-        except StoreError as error:
-            if not is_away:
-                log.warning("Charts are not counted at present (%s). They are when the archive is back.", error)
-            is_away = True
-            stop.wait(RETRY_S)
+        except outage.errors as error:
+            stop.wait(outage.failed(error))
             continue
-        if is_away:
-            log.warning("Charts are counted again.")
-            is_away = False
+        outage.worked()
         on_counted(num_counted)
         if num_counted < CHUNK:
             stop.wait(IDLE_S)

@@ -3,21 +3,20 @@
 Reads are short and many at a time; writes take turns. A commit that returned is on disk.
 """
 
-import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import DatabaseError as BaseDatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from inspector.archive.postgresql_engine import Waits, postgresql_engine
+from inspector.archive.sqlite_engine import IS_WRITE, sqlite_engine
 from inspector.archive.turns import Turn, TurnTimeoutError, turn_of
 from inspector.verdicts.follow import StoreError
 
@@ -26,18 +25,11 @@ BUSY_S = 10.0
 """How long a statement waits for another program's write to an SQLite file."""
 TURN_S = 30.0
 """How long a writer waits for the others of this process."""
-CONNECT_S = 5
-KEEPALIVE_S, KEEPALIVES = 10, 3
-"""PostgreSQL: a connection whose other end does not answer so many times, so far apart, is broken."""
-IDLE_TRANSACTION_S = 60.0
-"""PostgreSQL ends a transaction of ours that does nothing for so long: it would hold up the others."""
+ANSWER_MARGIN_S = 3.0
+"""PostgreSQL: so much later than the server would have ended a statement, it is taken to stand still."""
 FREE_PAGES_BYTES = 64 * 2**20
 """With so much space of removed rows in an SQLite file, it takes new ones without growing."""
-PRIVATE_FILE = 0o600
 MAX_CONNECTIONS = 8
-CACHE_KIB = 32 * 2**10
-"""Page cache of each SQLite connection."""
-_WRITE = "is_write"
 _UNDEFINED_TABLE, _NO_PRIVILEGE = "42P01", "42501"
 _PASSING = (OperationalError, InterfaceError, InternalError, BaseDatabaseError)
 
@@ -66,7 +58,11 @@ class Database:
         self._url, self._bounds = _address(url, password), bounds or Bounds()
         self.name = self._url.render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(self._url) if self.is_sqlite else _postgresql_engine(self._url, self._bounds)
+        self.engine = (
+            sqlite_engine(self._url, MAX_CONNECTIONS, BUSY_S)
+            if self.is_sqlite
+            else _postgresql_engine(self._url, self._waits())
+        )
         # Without BEGIN and ROLLBACK, which are messages to a server.
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = Turn() if self.path is None else turn_of(self.path)
@@ -94,7 +90,7 @@ class Database:
         """
         self._check_file()
         with self._translated(), self._turn.taken(TURN_S), self.engine.connect() as plain:
-            connection = plain.execution_options(**{_WRITE: True})
+            connection = plain.execution_options(**{IS_WRITE: True})
             with connection.begin():
                 if grows:
                     self._check_room(connection)
@@ -107,6 +103,11 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _waits(self) -> Waits:
+        """Of PostgreSQL."""
+        lock_s, statement_s = self._bounds.lock_timeout_s, self._bounds.statement_timeout_s
+        return Waits(lock_s, statement_s, max(lock_s, statement_s) + ANSWER_MARGIN_S, BUSY_S)
 
     def _check_file(self) -> None:
         """Raises StoreError once where the SQLite file was removed or replaced: rows written to the open one would
@@ -187,70 +188,10 @@ def _address(url: str | URL, password: str | None) -> URL:
     return address if password is None else address.set(password=password)
 
 
-def _postgresql_engine(url: URL, bounds: Bounds) -> Engine:
-    """Every wait has an end: for the server, for a lock, for a statement, for the network."""
-    limits = {
-        "lock_timeout": bounds.lock_timeout_s,
-        "statement_timeout": bounds.statement_timeout_s,
-        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_S,
-    }
-    options = [f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items()]
-    given = url.query.get("options", ())
-    arguments = {
-        "connect_timeout": CONNECT_S,
-        "application_name": "inspector archive",
-        "options": " ".join([*options, *([given] if isinstance(given, str) else given)]),
-        "keepalives_idle": KEEPALIVE_S,
-        "keepalives_interval": KEEPALIVE_S,
-        "keepalives_count": KEEPALIVES,
-        "tcp_user_timeout": KEEPALIVE_S * KEEPALIVES * 1000,
-    }
+def _postgresql_engine(url: URL, waits: Waits) -> Engine:
     try:
-        return create_engine(
-            url,
-            pool_size=MAX_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=BUSY_S,
-            connect_args=arguments,
-        )
-    except (ModuleNotFoundError, NoSuchModuleError) as exc:
+        return postgresql_engine(url, MAX_CONNECTIONS, waits)
+    except (ImportError, NoSuchModuleError) as exc:
         raise DatabaseError(
             "PostgreSQL needs psycopg, which is not installed: in the checkout, pip install '.[postgresql]'"
         ) from exc
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    arguments = {"timeout": BUSY_S, "check_same_thread": False}
-    engine = create_engine(url, pool_size=MAX_CONNECTIONS, max_overflow=0, pool_timeout=BUSY_S, connect_args=arguments)
-    if url.database and not url.database.startswith((":", "file:")):
-        path = Path(url.database)
-        event.listen(engine, "do_connect", lambda *_: _make_private(path))
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _make_private(path: Path) -> None:
-    """Makes a new file for this user only; SQLite gives its other files the same rights."""
-    with suppress(OSError):  # it is there, or SQLite says what is wrong
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    """Write-ahead file, flushed at every commit; transactions begin where `_begin_sqlite` says."""
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"cache_size = -{CACHE_KIB}",
-        "temp_store = MEMORY",
-        "journal_size_limit = 67108864",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A write takes its lock at once: a transaction that reads first and writes later may fail in between."""
-    writes = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import BoundedSemaphore
 from time import monotonic
 
@@ -10,7 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from inspector.archive.database import MAX_CONNECTIONS, Bounds, Database
+from inspector.archive.database import ANSWER_MARGIN_S, MAX_CONNECTIONS, Bounds, Database
+from inspector.archive.postgresql_engine import Waits
 from inspector.verdicts.follow import StoreError
 
 READ_S = 5.0
@@ -38,15 +40,20 @@ class LimitedDatabase(Database):
     def __init__(
         self, url: str | URL, password: str | None = None, bounds: Bounds | None = None, read_s: float = READ_S
     ) -> None:
+        self._read_s, self._places = read_s, BoundedSemaphore(MAX_READS)
         super().__init__(url, password, bounds)
         self._reader = self.engine
-        self._read_s, self._places = read_s, BoundedSemaphore(MAX_READS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """As of `Database`, and one snapshot on PostgreSQL too. Raises StoreError, TookTooLongError, BusyError."""
         with in_turn(self._places, WAIT_S), super().read() as connection, self._limited(connection):
             yield connection
+
+    def _waits(self) -> Waits:
+        """As of `Database`; a person who waits is told soon that the server stands still."""
+        waits = super()._waits()
+        return replace(waits, answer_s=max(waits.lock_s, self._read_s) + ANSWER_MARGIN_S)
 
     @contextmanager
     def _limited(self, connection: Connection) -> Iterator[None]:

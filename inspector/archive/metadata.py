@@ -1,6 +1,8 @@
 """The metadata that all tables of the archive share, and the column types that both databases know."""
 
-from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, Text
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Text, TextClause
 from sqlalchemy.dialects.postgresql import BYTEA
 
 METADATA = MetaData(
@@ -27,7 +29,21 @@ verdict may hold any text."""
 
 def stored_text(value: str, limit: int = MAX_TEXT) -> str:
     """The text as it is stored and looked up: without NUL, which PostgreSQL refuses, and of bounded length."""
+    if len(value) <= limit and "\x00" not in value:
+        return value
     return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:limit]
+
+
+def partial_index(
+    name: str,
+    *columns: Column[int] | Column[str],
+    where: TextClause,
+    unique: bool = False,
+    include: Sequence[str] = (),
+) -> Index:
+    """An index of the rows for which `where` holds. `include`: columns that PostgreSQL reads from it as well."""
+    more = {"postgresql_include": list(include)} if include else {}
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where, **more)
 
 
 def inspection_columns() -> tuple[Column[str], Column[str], Column[str], Column[int]]:

@@ -22,21 +22,30 @@ MAX_BY_SCORE = 5_000
 MAX_DAYS = 62
 """A longer time is not searched by score: its index is by day."""
 Value = TypeVar("Value")
+Condition = ColumnElement[bool] | TextClause
 
 
 class Terms(NamedTuple):
-    """Conditions of one query: those that its index serves, and all others."""
+    """Conditions of one query but the time: those that its index serves, and all others."""
 
-    by_index: Sequence[ColumnElement[bool] | TextClause]
+    leads: Sequence[tuple[Column[str] | Column[int], str | int]]
+    """The values of the columns that stand before time and key in the index."""
     others: Sequence[ColumnElement[bool]] = ()
-    is_in_order: bool = True
-    """Whether the index holds the rows in the order of a page; else they are sorted."""
+    repeated: Sequence[TextClause] = ()
+    """What the index holds only rows of."""
+    ranges: Sequence[ColumnElement[bool]] = ()
+    """Further conditions that the index serves. With them it does not hold the rows in the order of a page."""
+    is_scattered: bool = False
+    """Whether the rows of a page lie far apart in the table."""
+
+    @property
+    def by_index(self) -> list[Condition]:
+        return [*(column == value for column, value in self.leads), *self.repeated, *self.ranges]
 
 
 def branches(connection: Connection, piece_filter: PieceFilter) -> list[Terms]:
     """Queries that together find the rows, each of them in the order of its index."""
-    plan = _Plan(connection, piece_filter)
-    return [terms._replace(by_index=[*terms.by_index, *_times(piece_filter)]) for terms in plan.branches()]
+    return _Plan(connection, piece_filter).branches()
 
 
 class _Plan:
@@ -52,7 +61,7 @@ class _Plan:
             (_T.defect_class, piece_filter.defect_class or None, (HAS_CLASS,)),
         ):
             if value is not None:
-                return self._by(column, value, *repeated)
+                return self._by(column, value, *repeated, is_scattered=column is _T.defect_class)
         return self._by_score() or self._by_common_values()
 
     def _by_common_values(self) -> list[Terms]:
@@ -67,17 +76,24 @@ class _Plan:
             return self._by(_T.product, piece_filter.product)
         return [Terms([], self._others())]
 
-    def _by(self, column: Column[str], value: str, *repeated: TextClause) -> list[Terms]:
-        return [Terms([column == stored_text(value), *repeated], self._others(column))]
+    def _by(self, column: Column[str], value: str, *repeated: TextClause, is_scattered: bool = False) -> list[Terms]:
+        leads = [(column, stored_text(value))]
+        return [Terms(leads, self._others(column), repeated, is_scattered=is_scattered)]
 
     def _by_rare_decision(self) -> list[Terms]:
         """FAIL and REVIEW, at the stations if any are named: some stations may have none for months."""
         piece_filter, others = self._filter, self._others(_T.decision)
         if piece_filter.station is None and piece_filter.line is None:
-            return [Terms([_T.decision == decision], others) for decision in set(piece_filter.decisions)]
+            decisions = set(piece_filter.decisions)
+            return [Terms([(_T.decision, decision)], others, is_scattered=True) for decision in decisions]
         others = self._others(_T.line, _T.station, _T.decision)
         return [
-            Terms([_T.line == line, _T.station == station, _T.decision == decision, NOT_PASS], others)
+            Terms(
+                [(_T.line, line), (_T.station, station), (_T.decision, decision)],
+                others,
+                [NOT_PASS],
+                is_scattered=True,
+            )
             for line, station in _stations(self._connection, piece_filter)
             for decision in set(piece_filter.decisions)
         ]
@@ -85,7 +101,7 @@ class _Plan:
     def _by_station(self) -> list[Terms]:
         others = self._others(_T.line, _T.station)
         return [
-            Terms([_T.line == line, _T.station == station], others)
+            Terms([(_T.line, line), (_T.station, station)], others, is_scattered=True)
             for line, station in _stations(self._connection, self._filter)
         ]
 
@@ -96,9 +112,12 @@ class _Plan:
         if days is None or (piece_filter.min_score is None and piece_filter.max_score is None):
             return None
         terms = [_T.day.in_(days), *_scores(piece_filter, _T.score)]
-        counted = select(_T.key).where(*terms).limit(MAX_BY_SCORE + 1).subquery()
+        times = [_T.entry_ns >= piece_filter.since_ns, _T.entry_ns < piece_filter.until_ns]
+        counted = select(_T.key).where(*terms, *times).limit(MAX_BY_SCORE + 1).subquery()
         num_rows = self._connection.execute(select(func.count()).select_from(counted)).scalar_one()
-        return None if num_rows > MAX_BY_SCORE else [Terms(terms, self._others(_T.score), is_in_order=False)]
+        if num_rows > MAX_BY_SCORE:
+            return None
+        return [Terms([], self._others(_T.score), ranges=terms, is_scattered=True)]
 
     def _others(self, *served: Column[str] | Column[int] | Column[float]) -> list[ColumnElement[bool]]:
         return [
@@ -134,6 +153,12 @@ class _Plan:
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
+def line_column(station: str | None) -> ColumnElement[str]:
+    """The line of rows of some time. Without a station it is compared row by row: SQLite would take the index of line
+    and station, and read all rows of the line, of every time."""
+    return _T.line if station is not None else _T.line.concat("")
+
+
 def _stations(connection: Connection, piece_filter: PieceFilter) -> list[tuple[str, str]]:
     if piece_filter.line is not None and piece_filter.station is not None:
         return [(stored_text(piece_filter.line), stored_text(piece_filter.station))]
@@ -143,15 +168,6 @@ def _stations(connection: Connection, piece_filter: PieceFilter) -> list[tuple[s
     if piece_filter.station is not None:
         query = query.where(STATIONS.c.station == stored_text(piece_filter.station))
     return [(line, station) for line, station in connection.execute(query)]
-
-
-def _times(piece_filter: PieceFilter) -> list[ColumnElement[bool]]:
-    terms = []
-    if piece_filter.since_ns is not None:
-        terms.append(_T.entry_ns >= piece_filter.since_ns)
-    if piece_filter.until_ns is not None:
-        terms.append(_T.entry_ns < piece_filter.until_ns)
-    return terms
 
 
 def _scores(piece_filter: PieceFilter, score: ColumnElement[float | None]) -> list[ColumnElement[bool]]:

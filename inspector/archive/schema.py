@@ -5,7 +5,7 @@ Decisions, reasons and states are the numbers of the wire's enums. Times are nan
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, REAL, TEXT, inspection_columns
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, REAL, TEXT, inspection_columns, partial_index
 
 TOPICS = Table(
     "topics",
@@ -106,16 +106,17 @@ HAS_LOT, HAS_CLASS, NOT_PASS = text("lot <> ''"), text("defect_class <> ''"), te
 Index("verdicts_by_time", _V.entry_ns, _V.key)
 Index("verdicts_by_piece", _V.piece_id, _V.entry_ns, _V.key)
 Index("verdicts_by_station", _V.line, _V.station, _V.entry_ns, _V.key)
-Index(
-    "verdicts_by_station_decision",
-    *(_V.line, _V.station, _V.decision, _V.entry_ns, _V.key),
-    sqlite_where=NOT_PASS,
-    postgresql_where=NOT_PASS,
-)
-Index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, sqlite_where=HAS_LOT, postgresql_where=HAS_LOT)
+partial_index("verdicts_by_station_decision", *(_V.line, _V.station, _V.decision, _V.entry_ns, _V.key), where=NOT_PASS)
+partial_index("verdicts_by_lot", _V.lot, _V.entry_ns, _V.key, where=HAS_LOT)
 Index("verdicts_by_product", _V.product, _V.entry_ns, _V.key)
 Index("verdicts_by_decision", _V.decision, _V.entry_ns, _V.key)
-Index("verdicts_by_class", _V.defect_class, _V.entry_ns, _V.key, sqlite_where=HAS_CLASS, postgresql_where=HAS_CLASS)
+# With the columns that find a class of one product without reading the rows of the others.
+partial_index(
+    "verdicts_by_class",
+    *(_V.defect_class, _V.entry_ns, _V.key),
+    where=HAS_CLASS,
+    include=("product", "line", "station", "decision"),
+)
 Index("verdicts_by_bundle", _V.bundle_digest, _V.entry_ns, _V.key)
 Index("verdicts_by_score", _V.day, _V.score, _V.entry_ns, _V.key)
 

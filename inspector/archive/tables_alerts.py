@@ -8,13 +8,16 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table
 
 from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT
 
+
+def _place_columns(*, primary_key: bool) -> list[Column[str]]:
+    names = ("condition", "line", "station", "part")
+    return [Column(name, TEXT, primary_key=primary_key, nullable=False) for name in names]
+
+
 ALERT_CHARTS = Table(
     "alert_charts",
     METADATA,
-    Column("condition", TEXT, primary_key=True),
-    Column("line", TEXT, primary_key=True),
-    Column("station", TEXT, primary_key=True),
-    Column("part", TEXT, primary_key=True),
+    *_place_columns(primary_key=True),
     # Settings of the condition: the state of a chart with other settings is not used.
     Column("design", TEXT, nullable=False),
     # As JSON.
@@ -37,10 +40,7 @@ ALERTS = Table(
     "alerts",
     METADATA,
     Column("key", TEXT, primary_key=True),
-    Column("condition", TEXT, nullable=False),
-    Column("line", TEXT, nullable=False),
-    Column("station", TEXT, nullable=False),
-    Column("part", TEXT, nullable=False),
+    *_place_columns(primary_key=False),
     Column("level", TEXT, nullable=False),
     Column("title", TEXT, nullable=False),
     Column("detail", TEXT, nullable=False),
@@ -62,10 +62,7 @@ Index("alerts_by_place", ALERTS.c.condition, ALERTS.c.line, ALERTS.c.station, AL
 ALERT_SILENCES = Table(
     "alert_silences",
     METADATA,
-    Column("condition", TEXT, primary_key=True),
-    Column("line", TEXT, primary_key=True),
-    Column("station", TEXT, primary_key=True),
-    Column("part", TEXT, primary_key=True),
+    *_place_columns(primary_key=True),
     # The alert that was silenced; the silence holds for the next ones of the place, too.
     Column("alert_key", ForeignKey(ALERTS.c.key, ondelete="CASCADE"), nullable=False),
     Column("until_ns", NUMBER, nullable=False),

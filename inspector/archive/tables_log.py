@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import KEY, METADATA, NUMBER, TEXT, inspection_columns
+from inspector.archive.metadata import KEY, METADATA, NUMBER, TEXT, inspection_columns, partial_index
 
 DEAD_LETTERS = Table(
     "dead_letters",
@@ -45,14 +45,8 @@ FEEDBACK = Table(
 Index("feedback_by_piece", FEEDBACK.c.piece_id, FEEDBACK.c.given_ns)
 Index("feedback_by_time", FEEDBACK.c.append_ns)
 # Of one author: the id of another person's finding must not keep it out.
-Index(
-    "feedback_once_id",
-    FEEDBACK.c.author_proof,
-    FEEDBACK.c.author,
-    FEEDBACK.c.id,
-    unique=True,
-    sqlite_where=text("id <> ''"),
-    postgresql_where=text("id <> ''"),
+partial_index(
+    "feedback_once_id", FEEDBACK.c.author_proof, FEEDBACK.c.author, FEEDBACK.c.id, unique=True, where=text("id <> ''")
 )
 
 DEPLOYMENTS = Table(
@@ -77,4 +71,4 @@ DEPLOYMENTS = Table(
     Column("withdrawn", TEXT, nullable=False),
     Column("append_ns", NUMBER, nullable=False),
 )
-"""Deployments as their records on the control topics last said."""
+"""Deployments, by their last records on the control topics."""

@@ -5,7 +5,7 @@ Times are nanoseconds since the Unix epoch; labels and decisions are the numbers
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint, text
 
-from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT, inspection_columns
+from inspector.archive.metadata import BYTES, KEY, METADATA, NUMBER, TEXT, inspection_columns, partial_index
 
 REVIEW_PIECES = Table(
     "review_pieces",
@@ -14,7 +14,7 @@ REVIEW_PIECES = Table(
     Column("verdict_key", NUMBER, nullable=False),
     *inspection_columns(),
     Column("decision", Integer, nullable=False),
-    # Findings by different people that are wanted: 2 where a second opinion is asked.
+    # How many people shall look at it: 2 for a second opinion.
     Column("wanted", Integer, nullable=False),
     Column("added_ns", NUMBER, nullable=False),
     # When its recordings were there, so that it can be given out; NULL before.
@@ -27,11 +27,8 @@ REVIEW_PIECES = Table(
     sqlite_autoincrement=True,
 )
 """Pieces that people look at. `verdict_key` is the key of the verdict in `verdicts`."""
-Index(
-    "review_pieces_without_recordings",
-    REVIEW_PIECES.c.key,
-    sqlite_where=text("ready_ns IS NULL AND closed_ns IS NULL"),
-    postgresql_where=text("ready_ns IS NULL AND closed_ns IS NULL"),
+partial_index(
+    "review_pieces_without_recordings", REVIEW_PIECES.c.key, where=text("ready_ns IS NULL AND closed_ns IS NULL")
 )
 
 REVIEW_KNOWN = Table(
@@ -82,19 +79,9 @@ REVIEW_SLOTS = Table(
 )
 """One row for each finding that is wanted or was given: who holds the piece, until when, and the answer."""
 _S = REVIEW_SLOTS.c
-Index(
-    "review_slots_open",
-    _S.piece_key,
-    sqlite_where=text("answered_ns IS NULL"),
-    postgresql_where=text("answered_ns IS NULL"),
-)
+partial_index("review_slots_open", _S.piece_key, where=text("answered_ns IS NULL"))
 Index("review_slots_of_reviewer", _S.reviewer, _S.answered_ns)
-Index(
-    "review_slots_of_known",
-    _S.known_key,
-    sqlite_where=text("known_key IS NOT NULL"),
-    postgresql_where=text("known_key IS NOT NULL"),
-)
+partial_index("review_slots_of_known", _S.known_key, where=text("known_key IS NOT NULL"))
 
 REVIEW_OUTBOX = Table(
     "review_outbox",
@@ -111,12 +98,7 @@ REVIEW_OUTBOX = Table(
     Column("sent_ns", NUMBER),
 )
 """Findings on their way to the feedback topic. A row is written with its answer, in one transaction."""
-Index(
-    "review_outbox_unsent",
-    REVIEW_OUTBOX.c.due_ns,
-    sqlite_where=text("sent_ns IS NULL"),
-    postgresql_where=text("sent_ns IS NULL"),
-)
+partial_index("review_outbox_unsent", REVIEW_OUTBOX.c.due_ns, where=text("sent_ns IS NULL"))
 
 REVIEW_POSITION = Table(
     "review_position",

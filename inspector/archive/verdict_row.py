@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspector.archive.body import StoredVerdict, pack
 from inspector.archive.metadata import stored_text
 from inspector.verdicts.ring import Entry
-from protos.inspection.v1.verdict_pb2 import ClassProbability, Decision, ModalityState, Verdict
+from protos.inspection.v1.verdict_pb2 import DECISION_PASS, MODALITY_STATE_PRESENT, ClassProbability, Verdict
 
 NS_PER_DAY = 86_400 * 10**9
 
@@ -56,7 +56,7 @@ def verdict_row(entry: Entry) -> VerdictRow:
 def likeliest_class(verdict: Verdict) -> str:
     """The class with the highest probability, or the highest raw score where none is calibrated. Empty for PASS, and
     where no class was examined."""
-    if verdict.decision == Decision.DECISION_PASS:
+    if verdict.decision == DECISION_PASS:
         return ""
     return _highest(verdict.classes, "probability") or _highest(verdict.classes, "raw_score")
 
@@ -122,7 +122,7 @@ def _absent(verdict: Verdict) -> tuple[AbsentSensor, ...]:
     """Of each sensor the first mention."""
     sensors: dict[str, AbsentSensor] = {}
     for modality in verdict.modalities:
-        if modality.state != ModalityState.MODALITY_STATE_PRESENT:
+        if modality.state != MODALITY_STATE_PRESENT:
             name = stored_text(modality.name)
             sensors.setdefault(name, AbsentSensor(name, modality.state, modality.reason))
     return tuple(sensors.values())

@@ -12,8 +12,6 @@ from inspector.archive.totals import change_totals
 from inspector.archive.verdict_row import VerdictRow, verdict_row
 from inspector.verdicts.ring import Entry
 
-_T = VERDICTS.c
-
 
 class Place(NamedTuple):
     """Names the record of a verdict: a recreated topic has the same offsets, but not the same times."""
@@ -44,9 +42,9 @@ def place_of(entry: Entry, topics: Mapping[str, int]) -> Place:
 
 def _insert(connection: Connection, rows: Mapping[Place, VerdictRow]) -> dict[Place, int]:
     """Keys of the new rows."""
+    places = list(rows)
     values = [{"topic_id": place.topic_id, **row.columns} for place, row in rows.items()]
-    returned = (_T.key, _T.topic_id, _T.partition, _T.offset, _T.append_ns)
-    return {Place(*place): key for key, *place in insert_new_rows(connection, VERDICTS, values, returned)}
+    return {places[at]: key for at, key in insert_new_rows(connection, VERDICTS, values, Place._fields).items()}
 
 
 def write_parts(connection: Connection, rows: Mapping[int, VerdictRow]) -> None:

@@ -123,7 +123,7 @@ def _deployment(item: Deployed) -> dict[str, str | int | float]:
         "reason": stored_text(message.reason, MAX_NOTE),
         "rolls_back": message.rolls_back,
         "previous": message.previous,
-        "withdrawn": stored_text(message.withdrawn, MAX_NOTE),
+        "withdrawn": stored_text(message.cancelled_reason, MAX_NOTE),
         "append_ns": item.append_ns,
     }
 

@@ -139,13 +139,16 @@ def silence(key: str, duration: str | None, end: bool, note: str, config: Path, 
 
 @alerts.command()
 @config_option
+@token_file_option
 @report_user_errors()
-def speed(config: Path) -> None:
+def speed(config: Path, token_file: Path | None) -> None:
     """Says how soon each chart of the recipes finds its change, and how often it is wrong. Computed, not measured.
 
     Example: inspector alerts speed --config service.toml
     """
-    lines = [line for recipe in load_service(config).recipes for line in speeds_of(recipe)]
+    service = load_service(config)
+    principal_for(service, "alerts.see", token_file)
+    lines = [line for recipe in service.recipes for line in speeds_of(recipe)]
     for line in lines or ["the recipes name no alert with a chart: see [[alerts]] in docs/how-to/alerts.md"]:
         print_line(line)
 
@@ -157,7 +160,7 @@ def _desk(config: Path, action: str, token_file: Path | None) -> Iterator[tuple[
     principal_for(service, action, token_file)
     with closing(open_database(service.path, service.config.archive.settings)) as database:
         upgrade(database)
-        yield service, AlertDesk(database, service.config.alerts.settings)
+        yield service, AlertDesk(database, service.config.alert_settings)
 
 
 def _print(alert: Alert, as_lines: bool) -> None:

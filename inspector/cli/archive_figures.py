@@ -22,6 +22,7 @@ from inspector.cli.archive_options import (
     until_option,
 )
 from inspector.cli.config_option import config_option
+from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import cell, printable_json
 
@@ -41,6 +42,7 @@ _SHIFT_S = 8 * 3600
 @click.option("--every", "every_h", type=click.FloatRange(min=0, min_open=True),
               help="One report for each so many hours, such as 8 for shifts.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each report.")
+@token_file_option
 @report_user_errors(*ARCHIVE_ERRORS)
 def figures(
     config: Path,
@@ -52,6 +54,7 @@ def figures(
     by_name: str,
     every_h: float | None,
     as_json: bool,
+    token_file: Path | None,
 ) -> None:
     """Shows yield, defect classes, false rejects, escapes and latency; without times of the last 8 hours. What people
     found comes from their feedback: the newest finding about a piece counts.
@@ -59,6 +62,7 @@ def figures(
     \b
     inspector archive figures --config service.toml --since 2026-11-30T06:00 --every 8 --by product
     """
+    check_may(config, "figures.see", token_file)
     until_ns = time.time_ns() if until_ns is None else until_ns
     since_ns = until_ns - _SHIFT_S * 10**9 if since_ns is None else since_ns
     with archive_of(config) as (_, database):

@@ -14,6 +14,7 @@ from inspector.archive.body import BodyError
 from inspector.archive.find import Archive, PieceRow
 from inspector.cli.archive_options import ARCHIVE_ERRORS, archive_of, filter_options, piece_filter
 from inspector.cli.config_option import config_option
+from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import cell, printable_json
 from inspector.verdicts.words import enum_word
@@ -29,6 +30,7 @@ _COLUMNS = ("key", "entry", "line", "station", "piece", "product", "lot", "decis
 @click.option("--before", type=int, help="The next page: behind the piece with this key.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--verdict", "whole", is_flag=True, help="With --json: the whole verdict, without heat maps.")
+@token_file_option
 @report_user_errors(*ARCHIVE_ERRORS, BodyError)
 def find(
     config: Path,
@@ -37,6 +39,7 @@ def find(
     as_json: bool,
     whole: bool,
     decisions: tuple[str, ...],
+    token_file: Path | None,
     **values: object,
 ) -> None:
     """Finds pieces, newest first. Exit code 1 if there is none.
@@ -45,6 +48,7 @@ def find(
     inspector archive find --config service.toml --piece P-4711
     inspector archive find --config service.toml --class crack --since 2026-11-30T06:00 --json
     """
+    check_may(config, "verdicts.find", token_file)
     with archive_of(config) as (_, database):
         archive = Archive(database)
         rows = archive.find(piece_filter(decisions, values), before, limit)

@@ -15,6 +15,7 @@ from inspector.archive.recordings.store import open_store
 from inspector.archive.rows import PieceFilter
 from inspector.cli.archive_options import ARCHIVE_ERRORS, archive_of, filter_options, piece_filter
 from inspector.cli.config_option import config_option
+from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
 from inspector.config.service import load_service
@@ -31,14 +32,18 @@ MAX_LISTED = 20
 @click.option(
     "--limit", default=500, show_default=True, type=click.IntRange(1), help="Kept pieces at most, newest first."
 )
+@token_file_option
 @report_user_errors(*ARCHIVE_ERRORS, BodyError, ObjectStoreError)
-def judge_again(config: Path, limit: int, decisions: tuple[str, ...], **values: object) -> None:
+def judge_again(
+    config: Path, limit: int, decisions: tuple[str, ...], token_file: Path | None, **values: object
+) -> None:
     """Judges kept pieces again, with the bundle and engine that judged them, and compares the verdicts: everything but
     times and costs, scores within 1e-6. Exit code 1 if one differs, or if no piece could be judged.
 
     \b
     inspector archive judge-again --config service.toml --since 2026-11-30T06:00
     """
+    check_may(config, "archive.verify", token_file)
     service = load_service(config)
     with archive_of(config) as (_, database):
         archive = Archive(database)

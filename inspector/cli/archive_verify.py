@@ -14,7 +14,7 @@ from inspector.archive.rebuild import rebuild_findings
 from inspector.archive.rebuild import verify as verify_verdicts
 from inspector.cli.archive_options import ARCHIVE_ERRORS, archive_of
 from inspector.cli.config_option import config_option
-from inspector.cli.credentials import recorded, token_file_option
+from inspector.cli.credentials import check_may, recorded, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
 from inspector.config.opening import open_log
@@ -24,14 +24,16 @@ MAX_LISTED = 100
 
 @click.command()
 @config_option
+@token_file_option
 @report_user_errors(*ARCHIVE_ERRORS)
-def verify(config: Path) -> None:
+def verify(config: Path, token_file: Path | None) -> None:
     """Compares every verdict that the log holds with its rows in the archive, and lists what differs. Exit code 1 if
     anything does. The service may run on meanwhile.
 
     \b
     inspector archive verify --config service.toml
     """
+    check_may(config, "archive.verify", token_file)
     listed: list[Difference] = []
 
     def show(difference: Difference) -> None:

@@ -1,15 +1,14 @@
 """`inspector audit`: shows and verifies the record of every act that changed something."""
 
-from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from inspector.access.audit.files import LOG_FILE, lines_of
 from inspector.access.audit.heads import HeadsError, heads_at, newest_head, send_head
 from inspector.access.audit.key import PUBLIC_FILE, AuditKeyError, PublicKey
 from inspector.access.audit.record import Record, RecordError, parsed
+from inspector.access.audit.segments import last_lines
 from inspector.access.audit.verify import verify
 from inspector.cli.config_option import config_option
 from inspector.cli.credentials import principal_for, token_file_option
@@ -42,7 +41,8 @@ def verify_log(config: Path, place: str | None, public_key: Path | None, token_f
     """Finds records that were edited, removed, swapped or cut off; exit code 1 if there are any.
 
     Somebody who can write in the audit folder can write a whole new log there. Heads that lie elsewhere find that, and
-    so does a public key kept elsewhere.
+    so does a public key kept elsewhere. Where old log files were moved away, says from which record on the chain is
+    known; to verify those, too, copy all files into one folder.
 
     Example: inspector audit verify --config service.toml
     """
@@ -62,6 +62,11 @@ def verify_log(config: Path, place: str | None, public_key: Path | None, token_f
     kept = f"{result.num_outside} of them from {outside}"
     alone = "none of them kept elsewhere, so a log that was cut together with its heads would not be found"
     print_line(f"{result.num_records} records and {result.num_heads} heads agree, {kept if outside else alone}")
+    if result.first > 1:
+        print_line(
+            f"the chain is known here from record {result.first} on: {result.first - 1} older records were moved away, "
+            f"and the signed head of record {result.covered_by} covers them, too"
+        )
 
 
 @audit.command()
@@ -79,8 +84,7 @@ def show(config: Path, count: int, as_json: bool, token_file: Path | None) -> No
     """
     service = load_service(config)
     principal_for(service, "audit.read", token_file)
-    file = service.access.audit.folder / LOG_FILE
-    for line in deque(lines_of(file) if file.exists() else (), maxlen=count):
+    for line in last_lines(service.access.audit.folder, count):
         print_line(line.decode("ascii", "replace").rstrip() if as_json else _shown(line))
 
 

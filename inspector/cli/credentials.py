@@ -22,11 +22,9 @@ from inspector.client.token import ClientToken, TokenError
 from inspector.config.service import load_service_config
 
 VARIABLE = "INSPECTOR_TOKEN"
-token_file_option = click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=f"File that holds your token. Default: the token in the variable {VARIABLE}, if it is set.",
-)
+TOKEN_PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
+TOKEN_HELP = f"File that holds your token. Default: the token in the variable {VARIABLE}, if it is set."
+token_file_option = click.option("--token-file", type=TOKEN_PATH, help=TOKEN_HELP)
 
 
 class HasAccess(Protocol):
@@ -82,6 +80,11 @@ def principal_for(service: HasAccess, action: str, token_file: Path | None) -> P
     return principal
 
 
+def check_may(config: Path, action: str, token_file: Path | None) -> None:
+    """Before a command that only reads: checks who runs it. Raises ClickException, ConfigError."""
+    principal_for(access_of(config), action, token_file)
+
+
 @contextmanager
 def recorded(config: Path, action: str, target: str, token_file: Path | None) -> Iterator[None]:
     """Around the act of a command: checks who runs it, and records it. Raises ClickException, ConfigError."""
@@ -95,7 +98,8 @@ def recorded(config: Path, action: str, target: str, token_file: Path | None) ->
 def audited(service: HasAccess) -> Iterator[AuditLog]:
     """The service's audit log. Raises ClickException."""
     try:
-        yield AuditLog(service.access.audit.folder)
+        audit = service.access.audit
+        yield AuditLog(audit.folder, segment_bytes=audit.segment_bytes)
     except AuditError as exc:
         raise click.ClickException(printable(str(exc))) from exc
 

@@ -1,12 +1,14 @@
 """`inspector demo`: shows the verdicts of a simulated line as they come, then compares them with the truth."""
 
 import json
+import signal
 import webbrowser
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import click
 from rich.console import Console, Group
@@ -47,7 +49,7 @@ def demo(config: Path, pieces: int, rate: float, seed: int, opens: bool, keep: b
     settings = DemoSettings(config, pieces, rate, seed)
     click.echo(f"starting the service of {config}; {pieces} pieces at {rate:g}/s follow")
     try:
-        with demo_line(settings, partial(_show_page, opens)) as line:
+        with _ended_by_signals(), demo_line(settings, partial(_show_page, opens)) as line:
             with _display(Console()) as show:
                 outcome = line.run(show)
             if keep:
@@ -60,6 +62,21 @@ def demo(config: Path, pieces: int, rate: float, seed: int, opens: bool, keep: b
     summary = outcome.tally.summary(outcome.first_verdict_s)
     if (summary["verdicts"], summary["doubled"], summary["missing"]) != (summary["pieces"], 0, 0):
         raise SystemExit(1)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A terminal that is closed, or a supervisor, ends the demo with its service, as Ctrl+C does."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _show_page(opens: bool, address: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import Progress
 
+from inspector.cli.credentials import TOKEN_HELP, TOKEN_PATH, principal_for
 from inspector.config.opening import open_log
 from inspector.config.service import load_service
 from inspector.replay.faults import Faults, Silence
@@ -42,6 +43,7 @@ class PublishOptions(BaseModel):
     silent: tuple[str, ...]
     seed: int
     truth: Path | None
+    token_file: Path | None
 
     @property
     def request(self) -> Request:
@@ -120,6 +122,7 @@ _OPTIONS = (
     _option("--reorder", 0.0, _SHARE, "Share of records that are sent after their successors."),
     _option("--seed", 0, click.IntRange(0), "Equal seeds give equal lines and equal faults."),
     _option("--truth", None, click.Path(path_type=Path), "Write the label and defects of every piece to this file."),
+    _option("--token-file", None, TOKEN_PATH, TOKEN_HELP),
 )
 
 
@@ -142,12 +145,15 @@ def given_options() -> PublishOptions:
     return PublishOptions.model_validate(click.get_current_context().meta[_KEY])
 
 
-def publish(source: PieceSource, config: Path, request: Request, survey: Callable[[], Sequence[str]] = tuple) -> None:
+def publish(
+    source: PieceSource, config: Path, options: PublishOptions, survey: Callable[[], Sequence[str]] = tuple
+) -> None:
     """Publishes all pieces to the log of a configuration, with a progress bar, and prints a summary.
 
     `survey` gives warnings about the pieces' files before the first record, or raises ManifestError.
     """
-    service = load_service(config)
+    service, request = load_service(config), options.request
+    principal_for(service, "line.publish", options.token_file)
     clock = Clock()
     run = prepare(source, service, request, clock.now_ns())
     for warning in survey():

@@ -28,4 +28,4 @@ def replay(manifest: Path, config: Path, split: str | None, pieces: int | None) 
     Example: inspector replay line/manifest.jsonl --config service.toml --split test
     """
     rows = read_manifest(manifest, split)[:pieces]
-    publish(ManifestPieces(manifest.parent, rows), config, given_options().request, partial(survey, manifest, rows))
+    publish(ManifestPieces(manifest.parent, rows), config, given_options(), partial(survey, manifest, rows))

@@ -55,7 +55,7 @@ def simulate(
     options = given_options()
     settings = LineSettings(seed=options.seed, defect_share=defects, scenario=scenario, num_frames=frames)
     if config is not None:
-        publish(SimulatedPieces(settings, pieces), config, options.request)
+        publish(SimulatedPieces(settings, pieces), config, options)
     elif out is not None:
         _write(out, pieces, settings)
 

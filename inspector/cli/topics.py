@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.config.service import kafka_settings, load_service_config
 from streams.kafka.topics import TopicPlan, check_topics, create_topics
@@ -39,12 +40,16 @@ def topics() -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="Hours after which the broker deletes a record. Default: the broker's setting.",
 )
+@token_file_option
 @report_user_errors()
-def create(path: Path, partitions: int, replication: int, retention_hours: float | None) -> None:
+def create(
+    path: Path, partitions: int, replication: int, retention_hours: float | None, token_file: Path | None
+) -> None:
     """Creates missing topics, and corrects settings of existing ones.
 
     Example: inspector topics create --config service.toml --partitions 8 --replication 3
     """
+    check_may(path, "topics.change", token_file)
     config = load_service_config(path)
     plan = TopicPlan(partitions, replication, retention_hours)
     for line in create_topics(kafka_settings(path, config), config.prefix, config.lines, plan):
@@ -53,12 +58,14 @@ def create(path: Path, partitions: int, replication: int, retention_hours: float
 
 @topics.command()
 @_CONFIG
+@token_file_option
 @report_user_errors()
-def check(path: Path) -> None:
+def check(path: Path, token_file: Path | None) -> None:
     """Lists missing topics and wrong settings. Exit code 1 if there are any.
 
     Example: inspector topics check --config service.toml
     """
+    check_may(path, "topics.see", token_file)
     config = load_service_config(path)
     problems = check_topics(kafka_settings(path, config), config.prefix, config.lines)
     if problems:

@@ -30,6 +30,7 @@ from protos.inspection.v1.service_pb2 import (
 )
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Verdict
+from streams.outage import Backoff
 
 T = TypeVar("T")
 
@@ -93,12 +94,13 @@ class AsyncClient:
         Raises ClientError for what trying again does not cure.
         """
         options = options or WatchOptions()
-        token, delay_s = options.token, FIRST_DELAY_S
+        token, delays = options.token, Backoff(FIRST_DELAY_S, MAX_DELAY_S)
         while True:
             call = self._stub.WatchVerdicts(watch_request(options, token), metadata=self._shown.metadata)
             try:
                 async for response in call:
-                    delay_s, token = FIRST_DELAY_S, response.resume_token
+                    delays.reset()
+                    token = response.resume_token
                     if response.HasField("verdict"):
                         yield response.verdict, response.resume_token
             except grpc.aio.AioRpcError as error:
@@ -106,8 +108,7 @@ class AsyncClient:
                     raise client_error(error) from error
             finally:
                 call.cancel()
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+            await asyncio.sleep(delays.next_s())
 
 
 async def _answer(call: Awaitable[T]) -> T:

@@ -23,6 +23,7 @@ from protos.inspection.v1.service_pb2 import (
 )
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
+from streams.outage import Backoff
 
 RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
 FIRST_DELAY_S = 0.1
@@ -150,11 +151,11 @@ class Watch:
 
     def __iter__(self) -> Iterator[tuple[Verdict, bytes]]:
         """Raises ClientError for errors that a retry does not fix."""
-        delay_s = FIRST_DELAY_S
+        delays = Backoff(FIRST_DELAY_S, MAX_DELAY_S)
         while not self._closed.is_set():
             try:
                 for response in self._open():
-                    delay_s = FIRST_DELAY_S
+                    delays.reset()
                     self.token = response.resume_token
                     self.positioned.set()
                     self.trouble = None
@@ -169,8 +170,7 @@ class Watch:
                     raise refused from error
             finally:
                 self._cancel()
-            self._closed.wait(delay_s)
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+            self._closed.wait(delays.next_s())
 
     def close(self) -> None:
         self._closed.set()

@@ -44,7 +44,6 @@ class OidcTable(Table):
     name_claim: Text = _OIDC.name_claim
     groups_claim: Text = _OIDC.groups_claim
     groups: Roles = Field(min_length=1)
-    page_url: Text = _OIDC.page_url
     scopes: Text = _OIDC.scopes
     timeout_s: Seconds = _OIDC.timeout_s
     keys_age_s: Seconds = _OIDC.keys_age_s
@@ -104,6 +103,7 @@ class AuditTable(Table):
     """Folder of the audit log and its key, for one machine; without it, `audit` next to this file."""
     heads_to: Text = _AUDIT.heads_to
     heads_every_s: Seconds = _AUDIT.heads_every_s
+    segment_bytes: int = Field(default=_AUDIT.segment_bytes, ge=2**20, le=2**40)
 
 
 class AccessTable(Table):
@@ -153,7 +153,10 @@ class AccessTable(Table):
             sessions=SessionSettings(**self.sessions.model_dump()),
             rates=RateSettings(**self.rates.model_dump()),
             audit=AuditSettings(
-                self.audit.folder or (folder / _AUDIT.folder).resolve(), self.audit.heads_to, self.audit.heads_every_s
+                self.audit.folder or (folder / _AUDIT.folder).resolve(),
+                self.audit.heads_to,
+                self.audit.heads_every_s,
+                self.audit.segment_bytes,
             ),
         )
 

@@ -1,7 +1,6 @@
 """The table [alerts] of a configuration: conditions in addition to those of recipes, and targets of alerts."""
 
 from typing import Annotated, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,19 +14,10 @@ from inspector.alerts.settings import (
     WebhookSettings,
 )
 from inspector.config.tables import ClientTlsTable, ExistingFile, Name, Seconds, Table
+from inspector.config.urls import HttpUrl, http_url
 
 _ALERTS, _MQTT = AlertSettings(), MqttSettings("")
 _ALERTMANAGER, _WEBHOOK = AlertmanagerSettings(""), WebhookSettings("")
-
-
-def _http_url(value: str) -> str:
-    """No password may stand in it: it would come into log lines."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or not value.isascii():
-        raise ValueError("is no address; write http://host:port or https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a name or a password; give it as token_env or token_file instead")
-    return value
 
 
 def _topic(value: str) -> str:
@@ -36,7 +26,6 @@ def _topic(value: str) -> str:
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Topic = Annotated[str, AfterValidator(_topic)]
 
 
@@ -178,7 +167,7 @@ class AlertsTable(Table):
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the target names {doubled} are used more than once; each needs a name of its own")
         if self.link:
-            _http_url(self.link)
+            http_url(self.link)
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,10 +10,12 @@ from pydantic import BaseModel, Field, model_validator
 
 from inspector.access.exposure import exposure_problem
 from inspector.access.settings import AccessSettings
+from inspector.alerts.settings import AlertSettings
 from inspector.config.access_table import AccessTable
 from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
+from inspector.config.moved_keys import with_moved_keys
 from inspector.config.recordings_table import RecordingsTable
 from inspector.config.review_table import ReviewTable
 from inspector.config.tables import (
@@ -89,7 +91,7 @@ class ServiceConfig(Table):
             return values
         for key in GONE.keys() & values.keys():
             log.warning("[%s] in the configuration is ignored: %s; remove it.", key, GONE[key])
-        return {key: value for key, value in values.items() if key not in GONE}
+        return with_moved_keys({key: value for key, value in values.items() if key not in GONE})
 
     @model_validator(mode="after")
     def _room_for_a_record(self) -> Self:
@@ -109,6 +111,11 @@ class ServiceConfig(Table):
         for name, listen in servers.items():
             if problem := exposure_problem(listen, lets_somebody_in=self.access.lets_somebody_in):
                 raise ValueError(f"{name}.{problem}")
+        if self.web.enabled and self.web.trusted_proxies and not self.access.lets_somebody_in:
+            raise ValueError(
+                "web.trusted_proxies names proxies, through which others reach the page, and nobody has a role; give "
+                "roles in [access] (token_file, certificates or oidc), or set access.allow_anonymous = true"
+            )
         tls = (self.gateway.tls, self.web.tls)
         if self.access.certificates and not any(table is not None and table.client_ca for table in tls):
             raise ValueError(
@@ -116,6 +123,12 @@ class ServiceConfig(Table):
                 "[web.tls]"
             )
         return self
+
+    @property
+    def alert_settings(self) -> AlertSettings:
+        """Alerts link to the public page unless they say otherwise."""
+        settings = self.alerts.settings
+        return replace(settings, link=settings.link or self.web.public_url)
 
     def topics(self, line: str) -> Topics:
         return Topics(self.prefix, line)

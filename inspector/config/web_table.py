@@ -2,9 +2,11 @@
 
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from inspector.config.tables import Address, Bytes, Seconds, ServerTlsTable, Table, check_exposure
+from inspector.config.urls import PageUrl
+from inspector.web.proxies import network_problem
 from inspector.web.settings import WebSettings
 
 _WEB = WebSettings()
@@ -18,6 +20,8 @@ class WebTable(Table):
     enabled: bool = _WEB.enabled
     listen: Address = _WEB.listen
     hosts: tuple[str, ...] = Field(default=_WEB.hosts, max_length=100)
+    public_url: PageUrl = _WEB.public_url
+    trusted_proxies: tuple[str, ...] = Field(default=_WEB.trusted_proxies, max_length=100)
     tls: ServerTlsTable | None = None
     """Encryption towards browsers; none without this table."""
     allow_insecure: bool = _WEB.allow_insecure
@@ -37,6 +41,14 @@ class WebTable(Table):
     def _protected(self) -> Self:
         check_exposure("web", self.listen, self.tls, allow_insecure=self.allow_insecure)
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            if problem := network_problem(network):
+                raise ValueError(problem)
+        return networks
 
     @property
     def settings(self) -> WebSettings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from inspector.bundle.schema import Bundle
 from inspector.config.service import Service, reference_problems
 from inspector.config.tables import EmbeddedTable, KafkaTable
+from inspector.diagnostics.check_access import access_lines, access_problems
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
 from inspector.judging.evidence import MAX_PNG_BYTES
 from inspector.recipe.compatibility import misfits, read_bundle
@@ -58,7 +59,7 @@ class Report:
 def check(service: Service, chunk_s: float = 0.1) -> Report:
     """`chunk_s` is the length of the chunks that the sensors send, which no file states."""
     lines = list(_log_lines(service))
-    problems = [*_place_problems(service), *reference_problems(service)]
+    problems = [*_place_problems(service), *reference_problems(service), *access_problems(service)]
     for recipe in service.recipes:
         try:
             bundle = read_bundle(recipe.bundle)
@@ -74,6 +75,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
     lines.append(_clock_line(service))
     lines.extend(_memory_lines(service))
     lines.append(_request_line(service))
+    lines.extend(access_lines(service))
     return Report(tuple(lines), tuple(problems))
 
 

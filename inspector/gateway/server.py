@@ -31,7 +31,7 @@ from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.state import GatewayState
 from inspector.gateway.tls import server_credentials
 from inspector.gateway.watching import WatchService
-from inspector.verdicts.feed import Feed, Followed
+from inspector.verdicts.feed import Feed, FeedPace, Followed
 from inspector.verdicts.judge import Judge
 from inspector.verdicts.ring import Entry, entries_of
 from protos.inspection.v1.service_pb2 import DESCRIPTOR
@@ -166,12 +166,10 @@ class Gateway:
 
     def _feeds(self, state: GatewayState) -> list[Feed[Entry] | Feed[Doubt]]:
         log, start, loop = self._backend.log, Start(time_ns=state.index.since_ns), asyncio.get_running_loop()
-        verdicts = Feed(Followed("verdicts", log.tail, entries_of), start, state, loop)
-        doubts = Feed(Followed("dead letters", log.dead_letters, doubts_of), start, state.doubts, loop)
-        feeds: list[Feed[Entry] | Feed[Doubt]] = [verdicts, doubts]
-        for feed in feeds:
-            feed.poll_s, feed.max_delay_s = self._settings.poll_s, self._settings.max_outage_delay_s
-        return feeds
+        pace = FeedPace(self._settings.poll_s, self._settings.max_outage_delay_s)
+        verdicts = Feed(Followed("verdicts", log.tail, entries_of), start, state, loop, pace=pace)
+        doubts = Feed(Followed("dead letters", log.dead_letters, doubts_of), start, state.doubts, loop, pace=pace)
+        return [verdicts, doubts]
 
 
 def check_exposure(settings: GatewaySettings) -> None:

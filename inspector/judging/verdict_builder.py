@@ -8,6 +8,7 @@ from inspector.inference.examination import Examination
 from inspector.judging.routing import RoutedResult
 from inspector.recipe.recipe import Recipe
 from inspector.verdicts.blank import blank_verdict
+from inspector.verdicts.words import RunReason
 from protos.inspection.v1 import verdict_pb2 as pb
 
 
@@ -33,9 +34,9 @@ def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Rout
 def _run(examination: Examination, row: int, expert: Expert) -> pb.ExpertRun:
     cost_ms = examination.costs_ms[row].get(expert.name)
     if cost_ms is not None:
-        why = "scout" if expert.scout else "routed"
+        why = RunReason.SCOUT if expert.scout else RunReason.ROUTED
         return pb.ExpertRun(expert=expert.name, modality=expert.modality, ran=True, cost_ms=cost_ms, why=why)
-    why = "skipped" if expert.modality in examination.present[row] else "absent"
+    why = RunReason.SKIPPED if expert.modality in examination.present[row] else RunReason.ABSENT
     return pb.ExpertRun(expert=expert.name, modality=expert.modality, why=why)
 
 

@@ -1,21 +1,30 @@
 """Takes the answers of reviewers, and takes them back. An answer and its record for the feedback topic are written in
-one transaction; answers to known pieces are kept here only, for they say nothing new about the piece."""
+one transaction. Answers to known pieces are kept here only, for they say nothing new about the piece; they take the
+same steps, so that no time tells them: their record is empty, and there is no piece of the queue to settle."""
 
 import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, literal, select, update
 
 from inspector.archive.database import Database
+from inspector.archive.dialect import insert as upsert
+from inspector.archive.metadata import NUMBER
+from inspector.archive.schema import HOLDS
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_OUTBOX, REVIEW_PIECES, REVIEW_SLOTS
 from inspector.review.findings import Finding, feedback
-from inspector.review.queue import close_piece, hold
+from inspector.review.outbox import NOT_PUBLISHED
+from inspector.review.queue import close_piece
 from inspector.review.settings import ReviewSettings
 from protos.inspection.v1.records_pb2 import Label
 from streams.observation import InspectionId
 
 _S, _P, _K, _O = REVIEW_SLOTS.c, REVIEW_PIECES.c, REVIEW_KNOWN.c, REVIEW_OUTBOX.c
+
+
+_NO_PIECE = 0
+"""A key that no piece of the queue has: stands for a known piece in statements about the queue."""
 
 
 class NotHeldError(Exception):
@@ -27,6 +36,7 @@ class _Slot(NamedTuple):
 
     key: int
     piece_key: int | None
+    known_key: int | None
     attempt: int
     label: int | None
     defects: str | None
@@ -64,9 +74,8 @@ class Answers:
             values = {"label": finding.label, "defects": finding.defects_json, "answered_ns": now_ns}
             attempt = slot.attempt + 1
             connection.execute(update(REVIEW_SLOTS).where(_S.key == slot.key).values(**values, attempt=attempt))
-            if slot.piece_key is not None:
-                self._publish_later(connection, slot, finding, f"{token}.{attempt}", now_ns)
-                self._settle(connection, slot.piece_key, finding, now_ns)
+            self._publish_later(connection, slot, finding, f"{token}.{attempt}", now_ns)
+            self._settle(connection, slot.piece_key or _NO_PIECE, finding, now_ns)
 
     def standing(self, reviewer: str, token: str) -> Standing | None:
         """None where the token is not the reviewer's. Raises StoreError."""
@@ -90,35 +99,33 @@ class Answers:
             until_ns = now_ns + round(self._settings.lease_s * 1e9)
             values = {"label": None, "defects": None, "answered_ns": None, "until_ns": until_ns}
             connection.execute(update(REVIEW_SLOTS).where(_S.key == slot.key).values(**values))
-            if slot.piece_key is not None:
-                self._take_back(connection, slot, now_ns)
+            self._take_back(connection, slot, now_ns)
         return True
 
     def _publish_later(
         self, connection: Connection, slot: _Slot, finding: Finding, identity: str, now_ns: int, delay: bool = True
     ) -> None:
-        inspection = _inspection(connection, slot.piece_key or 0)
-        record = feedback(inspection, finding, slot.reviewer, now_ns, identity)
+        inspection = _inspection(connection, slot)
+        record = feedback(inspection, finding, slot.reviewer, now_ns, identity).SerializeToString()
         due_ns = now_ns + (round(self._settings.publish_after_s * 1e9) if delay else 0)
-        row = {"id": identity, "line": inspection.line, "body": record.SerializeToString(), "due_ns": due_ns}
+        body = NOT_PUBLISHED if slot.piece_key is None else record
+        row = {"id": identity, "line": inspection.line, "body": body, "due_ns": due_ns}
         connection.execute(insert(REVIEW_OUTBOX).values(**row))
 
     def _settle(self, connection: Connection, piece_key: int, finding: Finding, now_ns: int) -> None:
         """Closes the piece after its last answer, or asks a second person where the only one does not know."""
-        piece = connection.execute(select(_P.verdict_key, _P.wanted).where(_P.key == piece_key).with_for_update()).one()
-        if finding.label == Label.LABEL_UNSURE and piece.wanted == 1 and self._settings.second_after_unsure:
+        query = select(_P.verdict_key, _P.wanted).where(_P.key == piece_key).with_for_update()
+        verdict_key, wanted = connection.execute(query).one_or_none() or (_NO_PIECE, 1)
+        if finding.label == Label.LABEL_UNSURE and wanted == 1 and self._settings.second_after_unsure:
             ask_second(connection, piece_key)
             return
         still_open = exists().where(_S.piece_key == piece_key, _S.answered_ns.is_(None))
         if not connection.execute(select(still_open)).scalar_one():
-            close_piece(connection, piece_key, piece.verdict_key, "answered", now_ns)
+            close_piece(connection, piece_key, verdict_key, "answered", now_ns)
 
     def _take_back(self, connection: Connection, slot: _Slot, now_ns: int) -> None:
         """The piece is open again. A finding that was published, or may be on its way, is withdrawn by another one."""
-        reopened = update(REVIEW_PIECES).where(_P.key == slot.piece_key).values(closed_ns=None, closed_as="")
-        connection.execute(reopened)
-        piece = connection.execute(select(_P.verdict_key).where(_P.key == slot.piece_key)).one()
-        hold(connection, piece.verdict_key, "", now_ns)
+        _open_again(connection, slot.piece_key or _NO_PIECE, now_ns)
         identity = f"{slot.token}.{slot.attempt}"
         unsent = delete(REVIEW_OUTBOX).where(_O.id == identity, _O.claimed_until_ns.is_(None), _O.sent_ns.is_(None))
         if connection.execute(unsent).rowcount == 0:
@@ -130,20 +137,28 @@ def ask_second_opinion(connection: Connection, inspection: InspectionId, now_ns:
     """Has one more person look at a piece of the queue, which opens again where it is closed; False where it is none,
     or two people look at it already."""
     same = [_P[name] == value for name, value in zip(inspection._fields, inspection, strict=True)]
-    wanted_once = select(_P.key, _P.verdict_key).where(*same, _P.wanted == 1, _P.ready_ns.is_not(None))
+    wanted_once = select(_P.key).where(*same, _P.wanted == 1, _P.ready_ns.is_not(None))
     piece = connection.execute(wanted_once.with_for_update()).one_or_none()
     if piece is None:
         return False
     ask_second(connection, piece.key)
-    connection.execute(update(REVIEW_PIECES).where(_P.key == piece.key).values(closed_ns=None, closed_as=""))
-    hold(connection, piece.verdict_key, "", now_ns)
+    _open_again(connection, piece.key, now_ns)
     return True
 
 
 def ask_second(connection: Connection, piece_key: int) -> None:
     """Wants the finding of one more person, who has not seen the piece."""
     connection.execute(update(REVIEW_PIECES).where(_P.key == piece_key).values(wanted=2))
-    connection.execute(insert(REVIEW_SLOTS).values(piece_key=piece_key, slot=1))
+    second = select(_P.key, literal(1)).where(_P.key == piece_key)
+    connection.execute(insert(REVIEW_SLOTS).from_select(["piece_key", "slot"], second))
+
+
+def _open_again(connection: Connection, piece_key: int, now_ns: int) -> None:
+    """Retention must leave the piece, as before its answer."""
+    connection.execute(update(REVIEW_PIECES).where(_P.key == piece_key).values(closed_ns=None, closed_as=""))
+    held = select(_P.verdict_key, literal("review"), literal(""), literal(now_ns, NUMBER)).where(_P.key == piece_key)
+    statement = upsert(connection, HOLDS).from_select(["verdict_key", "holder", "name", "since_ns"], held)
+    connection.execute(statement.on_conflict_do_nothing())
 
 
 def _slot(connection: Connection, reviewer: str, token: str, *, lock: bool = True) -> _Slot | None:
@@ -175,9 +190,10 @@ def _demand_same(slot: _Slot, finding: Finding) -> None:
         raise NotHeldError("the piece was answered before, and differently: undo that answer to change it")
 
 
-def _inspection(connection: Connection, piece_key: int) -> InspectionId:
-    columns = (_P.line, _P.station, _P.piece_id, _P.pass_number)
-    return InspectionId(*connection.execute(select(*columns).where(_P.key == piece_key)).one())
+def _inspection(connection: Connection, slot: _Slot) -> InspectionId:
+    own, key = (_P, slot.piece_key) if slot.known_key is None else (_K, slot.known_key)
+    columns = (own.line, own.station, own.piece_id, own.pass_number)
+    return InspectionId(*connection.execute(select(*columns).where(own.key == key)).one())
 
 
 def num_answers(connection: Connection, reviewer: str, since_ns: int) -> dict[int, int]:

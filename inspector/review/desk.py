@@ -93,7 +93,10 @@ def rounded(count: int) -> str:
     """In words and to one digit: 0 is `none`, 7 is `fewer than 10`, 268 is `about 300`."""
     if count == 0:
         return "none"
-    if count < 10:
-        return "fewer than 10"
-    step = 10 ** (len(str(count)) - 1)
-    return f"about {max(step, round(count / step) * step)}"
+    return "fewer than 10" if count < 10 else f"about {to_one_digit(count)}"
+
+
+def to_one_digit(count: int) -> int:
+    """Any number from 1 to 9 is 10."""
+    step = max(10, 10 ** (len(str(count)) - 1))
+    return max(step, round(count / step) * step) if count else 0

@@ -10,10 +10,8 @@ from sqlalchemy import Connection, Select, and_, func, insert, or_, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from inspector.archive.database import Database
-from inspector.archive.schema import VERDICTS
 from inspector.archive.tables_review import REVIEW_KNOWN, REVIEW_PIECES, REVIEW_SLOTS
-from inspector.review.choice import decisions_shown
-from inspector.review.known import was_read_twice
+from inspector.review.known_choice import known_like
 from inspector.review.settings import ReviewSettings
 from streams.observation import InspectionId
 
@@ -83,12 +81,13 @@ class Lending:
 
     def _lend(self, connection: Connection, reviewer: str, now_ns: int, until_ns: int) -> bool:
         """One more piece, where there is one. Both choices are looked up each time: a known piece takes no longer, and
-        comes only where another piece of its station and product could."""
+        comes only where another piece that looks like it could."""
         slot = _open_slot(connection, reviewer, now_ns)
         _end_known(connection, reviewer, slot, now_ns)
         if slot is None:
             return False
-        known = self._known(connection, reviewer, slot, now_ns)
+        rest_ns = round(self._settings.known_rest_s * 1e9)
+        known = known_like(connection, slot.verdict_key, reviewer, rest_ns, now_ns)
         lent = {"token": secrets.token_urlsafe(16), "reviewer": reviewer, "lent_ns": now_ns, "until_ns": until_ns}
         if known is not None and self._draw() < self._settings.known_share:
             connection.execute(insert(REVIEW_SLOTS).values(**lent, slot=0, known_key=known))
@@ -96,37 +95,12 @@ class Lending:
             connection.execute(update(REVIEW_SLOTS).where(_S.key == slot.key).values(**lent))
         return True
 
-    def _known(self, connection: Connection, reviewer: str, slot: "_Open", now_ns: int) -> int | None:
-        """A known piece of the slot's station and product that the reviewer did not get for long, drawn from those that
-        were given to them least."""
-        rested_ns = now_ns - round(self._settings.known_rest_s * 1e9)
-        times = func.count(_S.key)
-        mine = and_(_S.known_key == _K.key, _S.reviewer == reviewer)
-        query = (
-            select(_K.key, times.label("times"))
-            .join_from(REVIEW_KNOWN, REVIEW_SLOTS, mine, isouter=True)
-            .join(VERDICTS, VERDICTS.c.key == _K.verdict_key)
-            .where(
-                _K.retired_ns.is_(None), _K.decision.in_(decisions_shown(self._settings)), ~was_read_twice(REVIEW_KNOWN)
-            )
-            .where(_K.line == slot.line, _K.station == slot.station, VERDICTS.c.product == slot.product)
-            .group_by(_K.key)
-            .having(or_(times == 0, func.max(_S.lent_ns) < rested_ns))
-        )
-        rows = connection.execute(query).all()
-        if not rows:
-            return None
-        least = min(row.times for row in rows)
-        return int(secrets.choice([row.key for row in rows if row.times == least]))
-
 
 class _Open(NamedTuple):
     """A slot that can be lent, and who held it before."""
 
     key: int
-    line: str
-    station: str
-    product: str
+    verdict_key: int
     reviewer: str | None
     lent_ns: int | None
 
@@ -174,10 +148,8 @@ def _open_slot(connection: Connection, reviewer: str, now_ns: int) -> _Open | No
     """The oldest piece that nobody holds and that this reviewer has no part in."""
     own = REVIEW_SLOTS.alias("own")
     has_part = select(own.c.key).where(own.c.piece_key == _S.piece_key, own.c.reviewer == reviewer).exists()
-    of_piece = select(VERDICTS.c.product).where(VERDICTS.c.key == _P.verdict_key).scalar_subquery()
-    product = func.coalesce(of_piece, "").label("product")
     query = (
-        select(_S.key, _P.line, _P.station, product, _S.reviewer, _S.lent_ns)
+        select(_S.key, _P.verdict_key, _S.reviewer, _S.lent_ns)
         .join(REVIEW_PIECES, _S.piece_key == _P.key)
         .where(_S.answered_ns.is_(None), or_(_S.until_ns.is_(None), _S.until_ns < now_ns))
         .where(_P.closed_ns.is_(None), ~has_part)

@@ -1,5 +1,5 @@
 """Publishes findings to the feedback topic, in their order. An answer is published when the log is there again, and
-under an identity of its own: a process that died between publishing and noting it leads to the same record again."""
+under its identity: a process that died between publishing and noting it leads to the same record again."""
 
 import logging
 import time
@@ -15,6 +15,7 @@ from inspector.archive.tables_review import REVIEW_OUTBOX
 from inspector.verdicts.follow import StoreError
 from protos.inspection.v1.records_pb2 import Feedback
 from streams.log import LogError, Publisher
+from streams.outage import Outage, OutageLines, OutagePolicy
 from streams.records import TYPE_PREFIX, Output, Topics
 
 log = logging.getLogger("inspector.review")
@@ -25,7 +26,18 @@ CLAIM_S = 60.0
 """One process publishes at a time; another one takes over after this time."""
 KEEP_SENT_S = 7 * 86_400.0
 """Published rows are removed after this time."""
-POLL_S, MAX_DELAY_S, LOG_EVERY_S = 0.5, 10.0, 60.0
+POLL_S = 0.5
+POLICY = OutagePolicy(1.5, 10.0, errors=(LogError, StoreError), lost=())
+LINES = OutageLines(
+    log,
+    lambda error: (
+        f"Answers of the review desk wait to be published ({error}). They are kept, and published when log "
+        "and database respond again."
+    ),
+    "Answers of the review desk are published again.",
+)
+NOT_PUBLISHED = b""
+"""Body of an answer that goes through the outbox as all others, and stays out of the log: one to a known piece."""
 _O = REVIEW_OUTBOX.c
 
 
@@ -96,17 +108,14 @@ class FeedbackPublisher:
 
     def run(self, stop: Event) -> None:
         """Publishes until `stop` is set, through outages of log and database."""
-        delay_s, logged_s = POLL_S, -LOG_EVERY_S
+        outage = Outage(LINES, POLICY)
         while not stop.is_set():
             try:
                 delay_s = 0.0 if self.publish_next() else POLL_S
-            except (LogError, StoreError) as error:
+                outage.worked()
+            except outage.errors as error:
                 self._drop_publisher()
-                delay_s = min(2 * delay_s + POLL_S, MAX_DELAY_S)
-                if time.monotonic() - logged_s >= LOG_EVERY_S:
-                    logged_s = time.monotonic()
-                    log.warning("answers of the review desk wait to be published (%s). They are kept, and published "
-                                "when log and database respond again.", error)  # fmt: skip
+                delay_s = outage.failed(error)
             stop.wait(delay_s)
         self._drop_publisher()
 
@@ -126,7 +135,7 @@ class FeedbackPublisher:
     def _publish(self, rows: Sequence[Waiting]) -> None:
         if self._publisher is None:
             self._publisher = self._log.publisher()
-        self._publisher.publish([self._output(row) for row in rows])
+        self._publisher.publish([self._output(row) for row in rows if row.body != NOT_PUBLISHED])
         self._publisher.flush()
 
     def _output(self, row: Waiting) -> Output:

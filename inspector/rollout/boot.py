@@ -13,13 +13,13 @@ from inspector.rollout.admission import Admission
 from inspector.rollout.installer import Installer, is_live
 from inspector.rollout.run_check import PreparationCancelledError, RefusedError
 from inspector.rollout.settle import settle
-from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, WorkerPhase
 
 
 def boot(installer: Installer) -> None:
     """May take minutes: opens bundles and runs their checks. Raises BundleError, ConfigError, EngineError,
     LogLostError; PreparationCancelledError where the service is told to stop. A failed boot may be repeated."""
-    installer.tried = dict.fromkeys(installer.targets, Active())
+    installer.tried = dict.fromkeys(installer.targets, ActiveDeployment())
     deployed = [target for target in installer.targets if installer.control.active(target).live.number]
     models = _open_recipe_bundles(installer, deployed)
     for target, recipe in installer.targets.items():
@@ -59,7 +59,7 @@ def _open_recipe_bundles(installer: Installer, deployed: list[DeploymentTarget])
 def _first_slot(installer: Installer, target: DeploymentTarget, recipe: Recipe) -> Slot:
     while True:
         deployment = installer.control.active(target).live
-        installer.tried[target] = Active(live=deployment)
+        installer.tried[target] = ActiveDeployment(live=deployment)
         try:
             return _open_deployed(installer, target, recipe, deployment)
         except PreparationCancelledError:  # something else was deployed meanwhile
@@ -91,4 +91,4 @@ def _open_previous(installer: Installer, target: DeploymentTarget, recipe: Recip
     try:
         return Slot(installer.prepare(target, recipe, previous).placed)
     except RefusedError as exc:
-        raise BundleError(f"neither deployment {refused.number} nor what it replaced can be opened: {exc}") from exc
+        raise BundleError(f"neither deployment {refused.number} nor the one before it can be opened: {exc}") from exc

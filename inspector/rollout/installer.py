@@ -14,7 +14,7 @@ from inspector.rollout.metrics import DeployMetrics
 from inspector.rollout.prepare import PrepareCallbacks, Prepared, Preparer
 from inspector.rollout.run_check import PreparationCancelledError, RefusedError
 from inspector.rollout.worker_status import Reports
-from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, WorkerPhase
 from streams.log import Log
 
 log = logging.getLogger("inspector.deploy")
@@ -32,7 +32,7 @@ class Installer:
         self.control = ControlReader(service, source, stop.wait)
         self.preparer = Preparer(service)
         self.active_models = ActiveModels({})
-        self.tried = dict.fromkeys(self.targets, Active())
+        self.tried = dict.fromkeys(self.targets, ActiveDeployment())
         """The last record tried, successful or not: whole records, because two may have the same number."""
         self._metrics = metrics
         self._replaced: list[Slot] = []
@@ -85,12 +85,12 @@ class Installer:
             self.reports.report_stopped()
         self.reports.close()
 
-    def _is_wanted(self, target: DeploymentTarget, tried: Active) -> bool:
+    def _is_wanted(self, target: DeploymentTarget, tried: ActiveDeployment) -> bool:
         """Reads new control records and sends a heartbeat: a preparation may take minutes."""
         self.read()
         self.reports.heartbeat(self.active_models.slots)
         active = self.control.active(target)
-        is_same = tried.live == active.live and tried.trial in (active.trial, Deployment())
+        is_same = tried.live == active.live and tried.candidate in (active.candidate, Deployment())
         return is_same and not self.stop.is_set()
 
 

@@ -19,8 +19,8 @@ def settle(installer: Installer) -> None:
         slots = installer.active_models.slots
         installer.tried[target] = active
         try:
-            if active.trial != before.trial:
-                _settle_trial(installer, target, recipe, active.trial)
+            if active.candidate != before.candidate:
+                _settle_trial(installer, target, recipe, active.candidate)
             if active.live != before.live:
                 _settle_live(installer, target, recipe, active.live, slots)
         except PreparationCancelledError:

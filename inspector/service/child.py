@@ -5,16 +5,14 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
+from inspector.service.restarts import run_again
+
 log = logging.getLogger("inspector.service.child")
 
-FIRST_DELAY_S, MAX_DELAY_S = 1.0, 60.0
-HEALTHY_S = 60.0
-"""A child that ran for this long is started again after the first delay."""
 STOP_S = 5.0
 NICENESS = 5
 """Where cores are short, the line comes first."""
@@ -68,17 +66,11 @@ class Child:
             return None if self._process is None else self._process.pid
 
     def _supervise(self) -> None:
-        delay_s = FIRST_DELAY_S
-        while not self._stop.is_set():
-            started_s = time.monotonic()
-            end = self._run_once()
-            if self._stop.is_set():
-                return
-            delay_s = FIRST_DELAY_S if time.monotonic() - started_s > HEALTHY_S else delay_s
-            log.warning("The %s %s; starts again in %.0f s. The line is not affected. %s",
-                        self._name, end, delay_s, self._remedy)  # fmt: skip
-            self._stop.wait(delay_s)
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+        run_again(self._run_once, self._report, self._stop)
+
+    def _report(self, end: str, delay_s: float) -> None:
+        log.warning("The %s %s; starts again in %.0f s. The line is not affected. %s",
+                    self._name, end, delay_s, self._remedy)  # fmt: skip
 
     def _run_once(self) -> str:
         """How the child ended; one that cannot be started, as for want of memory, counts as ended."""

@@ -15,7 +15,7 @@ from inspector.alerts.senders import TargetError, open_sender
 from inspector.alerts.sending import Sender
 from inspector.alerts.settings import Target
 from inspector.alerts.store import AlertStore
-from inspector.alerts.watch import FailingArchive, Watch
+from inspector.alerts.watch import FailingArchive, Probe, RecordingsAtLimit, Watch
 from inspector.archive.database import Database
 from inspector.archive.opening import open_database
 from inspector.config.opening import open_log
@@ -25,8 +25,6 @@ from inspector.service.floor_thread import Work, working
 from inspector.service.refused_workers import RefusedWorkers
 from inspector.verdicts.follow import follow
 from streams.log import Log
-
-OF_PROBES = (FailingArchive.condition, RefusedWorkers.condition)
 
 
 @contextmanager
@@ -59,10 +57,13 @@ def _others(
     stop: Event,
 ) -> dict[str, Work]:
     """What watches without verdicts, and what delivers."""
-    settings = service.config.alerts.settings
+    settings = service.config.alert_settings
     desk, emergencies = AlertDesk(database, settings), Emergencies(settings.link)
     workers = RefusedWorkers(service, source, stop)
-    watch = Watch(desk, [FailingArchive(registry), workers], emergencies, metrics, stop)
+    probes: list[Probe] = [FailingArchive(registry), workers]
+    if service.config.recordings.enabled:
+        probes.append(RecordingsAtLimit(registry))
+    watch = Watch(desk, probes, emergencies, metrics, stop)
     couriers = {
         target.name: Courier(target.name, _sender(service, target, desk), database, emergencies, metrics, stop)
         for target in settings.targets
@@ -78,14 +79,17 @@ def _carrying(courier: Courier) -> Work:
 def _sender(service: Service, target: Target, desk: AlertDesk) -> Sender:
     """Raises ConfigError."""
     try:
-        return open_sender(target, service.config.alerts.settings, desk)
+        return open_sender(target, service.config.alert_settings, desk)
     except TargetError as exc:
         remedy = "install it, or remove the target"
         raise ConfigError([Problem(service.path, "alerts", target.name, str(exc), remedy)]) from exc
 
 
 def _following(service: Service, database: Database, source: Log, metrics: AlertMetrics) -> Work:
-    settings = service.config.alerts.settings
+    settings = service.config.alert_settings
     desk, conditions = AlertDesk(database, settings), conditions_of(service.recipes, settings)
-    store = AlertStore(database, desk, conditions, settings.max_charts, metrics, OF_PROBES)
+    of_probes = [FailingArchive.condition, RefusedWorkers.condition]
+    if service.config.recordings.enabled:
+        of_probes.append(RecordingsAtLimit.condition)
+    store = AlertStore(database, desk, conditions, settings.max_charts, metrics, of_probes)
     return lambda ends: follow(source, store, ends, "alerts")

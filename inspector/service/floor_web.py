@@ -82,7 +82,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
             review=review_pieces(service, database),
             alerts=(desk := _alert_desk(service, database)),
             registry=registry,
-            access=page_access(service.access, settings.listen, settings.hosts),
+            access=page_access(service.access, settings.listen, settings.names),
             audit=audit,
         )
         server = WebServer(create_app(floor, is_tls=tls is not None), listening, settings, tls)
@@ -94,7 +94,7 @@ def open_page(service: Service, registry: CollectorRegistry, stop: Event) -> Ite
 def _alert_desk(service: Service, database: Database) -> AlertDesk | None:
     """None where no alerts are raised."""
     config = service.config
-    return AlertDesk(database, config.alerts.settings) if config.archive.enabled and config.alerts.enabled else None
+    return AlertDesk(database, config.alert_settings) if config.archive.enabled and config.alerts.enabled else None
 
 
 def _recordings(service: Service, source: Log) -> LogRecordings:

@@ -1,7 +1,6 @@
-"""Runs one part of the floor, and starts it again when it fails; the other parts go on meanwhile."""
+"""Runs one part of the floor, and starts it again when it fails; the other parts continue meanwhile."""
 
 import logging
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from inspector.gateway.certificates import CertificateError
 from inspector.recipe.problems import ConfigError
 from inspector.service.metrics_server import MetricsError
 from inspector.service.part_registry import PartRegistry
+from inspector.service.restarts import run_again
 from inspector.verdicts.follow import StoreError
 from inspector.web.server import WebError
 from streams.log import LogError
@@ -26,11 +26,8 @@ from streams.log import LogError
 log = logging.getLogger("inspector.service.floor")
 
 Part = Callable[[Service, CollectorRegistry, Event], AbstractContextManager[None]]
-"""Runs one part from its entry to its exit, in threads of its own. The event is the part's: a thread that fails sets
+"""Runs one part from its entry to its exit, in separate threads. The event is the part's: a thread that fails sets
 it, and the exit raises why."""
-FIRST_DELAY_S, MAX_DELAY_S = 1.0, 60.0
-HEALTHY_S = 60.0
-"""A part that ran for this long starts again after the first delay."""
 PLAIN_ERRORS = (
     AccessSetupError,
     AuditError,
@@ -87,19 +84,14 @@ class PartRunner:
         self._thread.join(limit_s)
 
     def _run(self) -> None:
-        delay_s = FIRST_DELAY_S
-        while not self._stop.is_set():
-            started_s = time.monotonic()
-            error = self._attempt()
-            if isinstance(error, ConfigError):
-                self.error = error
-                self._stop.set()
-            if self._stop.is_set():
-                return
-            delay_s = FIRST_DELAY_S if time.monotonic() - started_s > HEALTHY_S else delay_s
-            self._tell(error, delay_s)
-            self._stop.wait(delay_s)
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+        run_again(self._run_once, self._report, self._stop)
+
+    def _run_once(self) -> Exception | None:
+        error = self._attempt()
+        if isinstance(error, ConfigError):
+            self.error = error
+            self._stop.set()
+        return error
 
     def _attempt(self) -> Exception | None:
         """Runs the part until it or the floor ends."""
@@ -118,9 +110,9 @@ class PartRunner:
             metrics.close()
         return None
 
-    def _tell(self, error: Exception | None, delay_s: float) -> None:
+    def _report(self, error: Exception | None, delay_s: float) -> None:
         log.error(
-            "The %s of the floor failed: %s. It starts again in %.0f s; the line and the other parts go on.",
+            "The %s of the floor failed: %s. It starts again in %.0f s; the line and the other parts continue.",
             self._part.name, words_of(error), delay_s,
         )  # fmt: skip
 

@@ -19,11 +19,13 @@ from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
 from inspector.evaluation.dominance import Dominance
-from inspector.statistics.evidence import Rule
+from inspector.statistics.evidence import Choice, Rule
 from inspector.training.advice import Advice, give
+from inspector.training.calibration.as_routed import limits_as_routed
 from inspector.training.calibration.certify import certify, routed_scores
 from inspector.training.calibration.probabilities import expert_calibrations, probability_lines, with_classes
-from inspector.training.calibration.thresholds import calibrate
+from inspector.training.calibration.report import CalibrationReport, calibration_report
+from inspector.training.calibration.thresholds import calibrate_sets
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
@@ -48,6 +50,7 @@ from inspector.training.head.scores import (
     score_out_of_fold,
 )
 from inspector.training.inputs import input_form, prepare
+from inspector.training.refit import compare_refit, not_refitted
 from inspector.training.routing.policy import PolicyChoice, choose_policy
 from inspector.training.routing.sweeps import make_routing_data
 
@@ -94,10 +97,12 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     selected = trainer.select_experts(results)
     fusion = trainer.fuse(selected)
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
-    if trainer.may_refit(results, judged):
-        judged = trainer.refit(judged)
+    reason = trainer.why_no_refit(results, judged)
+    judged = replace(judged, refit=not_refitted(judged.certificate, reason)) if reason else trainer.refit(judged)
     shares = _dominance(trainer.dataset, judged)
     warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
+    limits = _limits_report(trainer, judged)
+    warnings += give(limits.warnings, strict=options.strict)
     card = ModelCardData(
         results,
         judged.selected,
@@ -107,6 +112,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         warnings,
         _probabilities(trainer.dataset, judged),
         shares.lines(),
+        limits.lines,
+        choices=_choices(trainer, results, judged),
     )
     trained = TrainedBundle(
         name=config.name,
@@ -138,6 +145,8 @@ class Judged:
     choice: PolicyChoice
     certificate: Certificate
     own_calibrations: dict[str, Platt]
+    refit: Choice | None = None
+    """Why encoders were fitted again or not."""
 
 
 def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, scored: Scored) -> Judged:
@@ -145,6 +154,7 @@ def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, 
     calibrations = _calibrations(trainer.dataset, selected, scored, config)
     routing_data = make_routing_data(scored, experts, calibrations)
     choice = choose_policy(routing_data, config.acceptance, config.policy, trainer.options.seed)
+    calibrations = limits_as_routed(scored, choice.policy, experts, calibrations)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
     return Judged(
         selected=selected,
@@ -174,6 +184,12 @@ def _fit_advice(
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
     yield from (Advice("dominance", warning) for warning in shares.warnings())
+
+
+def _choices(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> tuple[Choice, ...]:
+    """What was chosen under uncertainty, in the order of the stages."""
+    experts = () if trainer.config.experts else _winners(results, trainer.config.rule).choices
+    return (*experts, *judged.fusion.head.choices, *(() if judged.refit is None else (judged.refit,)))
 
 
 def _probabilities(dataset: Dataset, judged: Judged) -> list[str]:
@@ -218,6 +234,7 @@ class Trainer:
         """Fits the head alone, or jointly with the encoders if labels per modality leave defects unexplained."""
         torch.set_num_threads(1)  # The head is so small that a second thread only waits.
         unexplained_rows = unexplained(self.dataset.labelled("train"), self.dataset.modalities)
+        tried: tuple[Choice, ...] = ()
         epochs = self.config.joint.epochs or (JOINT_EPOCHS if unexplained_rows and self.config.joint.automatic else 0)
         if epochs:
             torch.manual_seed(self.options.seed)
@@ -225,17 +242,27 @@ class Trainer:
             settings = self.config.joint.model_copy(update={"epochs": epochs})
             experts = [entry.expert for entry in selected]
             progress = partial(self.progress, "together")
-            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress)
+            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress, self.config.rule)
             if joint_fit.kept:
                 return fused_jointly(self.dataset, selected, head, joint_fit)
-        return fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+            tried = joint_fit.choices
+        fusion = fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+        return replace(fusion, head=replace(fusion.head, choices=tried + fusion.head.choices))
 
     def may_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> bool:
         """Whether the calibration pieces are better used for fitting, since they cannot certify the miss rate."""
+        return not self.why_no_refit(results, judged)
+
+    def why_no_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> str:
+        """For the report; empty where encoders may be fitted again."""
         names = {entry.expert.name for entry in judged.selected}
-        quick = all(entry.complete for entry in results if entry.name in names)
-        uncertified = self.config.refit == "auto" and judged.certificate.claim is None
-        return uncertified and quick and judged.fusion.head.steps == 0
+        if self.config.refit != "auto":
+            return "the configuration says never"
+        if judged.certificate.claim is not None:
+            return "the calibration split certifies the miss rate"
+        if not all(entry.complete for entry in results if entry.name in names):
+            return "not every recording has a score out of fold"
+        return "" if judged.fusion.head.steps == 0 else "the head was fitted on the calibration split"
 
     def refit(self, first: Judged) -> Judged:
         """Fits the same experts on training and calibration pieces; all else comes from out-of-fold scores."""
@@ -250,11 +277,14 @@ class Trainer:
         fusion = calibrated_again(self.dataset, selected, first.fusion, self.config, self.options.seed)
         scored = score_out_of_fold(self.dataset, selected, fusion, BOTH)
         if scored is None:
-            return first
+            return replace(first, refit=not_refitted(first.certificate, "no piece has all scores out of fold"))
+        taken, choice = compare_refit(first.scored, scored)
+        if not taken:
+            return replace(first, refit=choice)
         again = _judged(self, selected, fusion, scored)
         sure_below = again.certificate.sure_below
         certificate = first.certificate.model_copy(update={"of_these_encoders": False, "sure_below": sure_below})
-        return replace(again, certificate=certificate)
+        return replace(again, certificate=certificate, refit=choice)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -304,13 +334,21 @@ def _winners(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
 def _calibrations(
     dataset: Dataset, selected: list[SelectedExpert], scored: Scored, config: TrainConfig
 ) -> dict[ExpertSet, Calibration]:
+    return calibrate_sets(scored, _whole(dataset, selected, scored), config.acceptance)
+
+
+def _whole(dataset: Dataset, selected: Sequence[SelectedExpert], scored: Scored) -> set[ExpertSet]:
+    """The sets of experts that cover all modalities."""
     modality_of = {entry.expert.name: entry.expert.modality for entry in selected}
-    return {
-        names: calibrate(
-            scored, names, len({modality_of[name] for name in names}) == len(dataset.modalities), config.acceptance
-        )
-        for names in scored.sets
-    }
+    covered = {names: len({modality_of[name] for name in names}) for names in scored.sets}
+    return {names for names in scored.sets if covered[names] == len(dataset.modalities)}
+
+
+def _limits_report(trainer: "Trainer", judged: Judged) -> CalibrationReport:
+    whole = _whole(trainer.dataset, judged.selected, judged.scored)
+    return calibration_report(
+        judged.scored, judged.calibrations, whole, trainer.config.acceptance, trainer.options.seed
+    )
 
 
 def _provenance(dataset: Dataset, options: TrainOptions, judged: Judged) -> dict[str, str | int | float]:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from streams import resume_token
-from streams.log import LogError, RecordReader, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.log import RecordReader, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.outage import Outage, OutageLines, OutagePolicy
 from streams.records import Record, TopicPartition
 
 log = logging.getLogger("inspector.verdicts.feed")
@@ -22,8 +23,6 @@ Position = Mapping[TopicPartition, int]
 FIRST_DELAY_S = 0.1
 BLIND_AFTER_S = 30.0
 """The same limit as for a worker whose line stands still."""
-_SAY_EVERY_S = 60.0
-
 
 Entry = TypeVar("Entry")
 Taken = TypeVar("Taken", contravariant=True)
@@ -60,6 +59,16 @@ class FeedTarget(Protocol[Taken]):
         """No more entries follow."""
 
 
+class FeedPace(NamedTuple):
+    poll_s: float = 0.2
+    max_delay_s: float = 5.0
+    """Longest delay between attempts to read."""
+    blind_after_s: float = BLIND_AFTER_S
+
+
+PACE = FeedPace()
+
+
 class Feed(Generic[Entry]):
     """Follows the log from `start` on, across outages, until it is stopped."""
 
@@ -70,21 +79,17 @@ class Feed(Generic[Entry]):
         target: FeedTarget[Entry],
         loop: asyncio.AbstractEventLoop,
         reader: str = "gateway",
+        pace: FeedPace = PACE,
     ) -> None:
         """`reader` is how the log lines call the part that follows."""
         self._followed, self._start, self._target, self._loop, self._reader = followed, start, target, loop, reader
         self._stop = threading.Event()
         self._position: Position | None = None
         self._goal: Position | None = None
-        self._delay_s = FIRST_DELAY_S
-        self._away_s: float | None = None
-        """When the log was last read, while it cannot be."""
-        self._said_s: float | None = None
         self._is_blind = False
         self._thread = threading.Thread(target=self._run, name=f"{reader}-feed", daemon=True)
-        self.poll_s = 0.2
-        self.max_delay_s = 5.0
-        self.blind_after_s = BLIND_AFTER_S
+        self._pace = pace
+        self._outage = Outage(_lines(followed.name, reader), OutagePolicy(FIRST_DELAY_S, pace.max_delay_s, lost=()))
 
     def start(self) -> None:
         self._thread.start()
@@ -111,33 +116,20 @@ class Feed(Generic[Entry]):
                         *(other, self._reader),
                     )
                     self._position, start, oldest_ns = None, Start(earliest=True), time.time_ns()
-                except LogError as error:
-                    self._wait_out(error)
+                except self._outage.errors as error:
+                    delay_s = self._outage.failed(error)
+                    self._note(is_away=True)
+                    self._stop.wait(delay_s)
                     start = start if self._position is None else Start(token=resume_token.encode(self._position))
         finally:
             self._post(self._target.end)
 
-    def _wait_out(self, error: LogError) -> None:
-        """Logs the outage once, and every minute."""
-        now_s = time.monotonic()
-        if self._said_s is None or now_s - self._said_s >= _SAY_EVERY_S:
-            self._said_s = now_s
-            log.warning(
-                "The %s cannot be read (%s); the %s tries again. Is the log there, and may the %s Read the topic of "
-                "%s?",
-                *(self._followed.name, error, self._reader, self._reader, self._followed.name),
-            )
-        self._note(is_away=True)
-        self._stop.wait(self._delay_s)
-        self._delay_s = min(2 * self._delay_s, self.max_delay_s)
-
     def _note(self, *, is_away: bool) -> None:
-        now_s = time.monotonic()
-        self._away_s = (now_s if self._away_s is None else self._away_s) if is_away else None
-        if not is_away and self._said_s is not None:
-            self._said_s = None
-            log.warning("The %s can be read again.", self._followed.name)
-        is_blind = self._away_s is not None and now_s - self._away_s > self.blind_after_s
+        if is_away:
+            self._outage.begin()
+        else:
+            self._outage.worked()
+        is_blind = self._outage.lasted_s > self._pace.blind_after_s
         if is_blind != self._is_blind:
             self._is_blind = is_blind
             self._post(lambda: self._target.blind(is_blind))
@@ -149,8 +141,8 @@ class Feed(Generic[Entry]):
                 self._position = position = dict(tail.position())
                 self._post(lambda: self._target.begin(position, oldest_ns))
             while not self._stop.is_set():
-                entries = self._followed.read(tail.poll(self.poll_s))
-                self._delay_s = FIRST_DELAY_S
+                entries = self._followed.read(tail.poll(self._pace.poll_s))
+                self._outage.progressed()
                 self._note(is_away=tail.is_away)
                 self._hand_over(entries, dict(tail.position()))
 
@@ -180,3 +172,14 @@ class Feed(Generic[Entry]):
         self._loop.call_soon_threadsafe(run)
         while not done.wait(0.1) and not self._stop.is_set():
             pass
+
+
+def _lines(records: str, reader: str) -> OutageLines:
+    return OutageLines(
+        log,
+        lambda error: (
+            f"The {records} cannot be read ({error}); the {reader} tries again. Is the log there, and may the "
+            f"{reader} Read the topic of {records}?"
+        ),
+        f"The {records} can be read again.",
+    )

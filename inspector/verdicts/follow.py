@@ -15,20 +15,25 @@ from typing import Protocol, TypeVar
 
 from inspector.verdicts.feed import Followed
 from inspector.verdicts.regrown import LastRecord, regrown
-from inspector.verdicts.retries import Retries
 from inspector.verdicts.ring import Entry, entries_of
 from streams import resume_token
-from streams.log import Gap, Log, LogError, LogLostError, Start, Tail, TokenExpiredError, TokenInvalidError
-from streams.records import TopicPartition
+from streams.log import Gap, Log, LogError, Start, Tail, TokenExpiredError, TokenInvalidError
+from streams.outage import Outage, OutageLines, OutagePolicy
+from streams.records import Record, TopicPartition
 
 log = logging.getLogger("inspector.verdicts.follow")
 
 POLL_S = 0.5
 FIRST_DELAY_S, MAX_DELAY_S = 0.1, 5.0
-LOG_EVERY_S = 60.0
 IDLE_STORE_S = 60.0
 """A position that moved without records (past marks of transactions, or records of other topics) is stored this often:
 far within the time that a log keeps its records, so that nothing seems lost."""
+
+MANY_RECORDS = 100
+"""Where a poll gives so many, more may wait: they are stored together, as each commit waits for the disk."""
+MAX_RECORDS, MAX_BYTES, GATHER_S = 1000, 8 * 2**20, 0.1
+"""Records of one commit, their bytes, and the time for which more are asked for: the poll that reaches one is the
+last."""
 
 Item = TypeVar("Item")
 Stored = TypeVar("Stored", contravariant=True)
@@ -72,17 +77,22 @@ def follow_records(followed: Followed[Item], store: Store[Item], stop: Event, na
     were read, or its topic was recreated, tells the store and continues there with the oldest record left; the other
     partitions are not affected. Raises LogLostError: the log is damaged or gone, and waiting does not help.
     """
-    outage = _Outage(name, stop)
+    lines = OutageLines(
+        log,
+        lambda error: (
+            f"{name}: interrupted ({error}). Retries until it succeeds; no record is lost while the log keeps it."
+        ),
+        f"{name}: continues.",
+    )
+    outage = Outage(lines, OutagePolicy(FIRST_DELAY_S, MAX_DELAY_S, errors=(LogError, StoreError)))
     while not stop.is_set():
         try:
             with closing(_open(followed, store, name)) as tail:
                 _copy(followed, tail, store, stop, outage)
-        except LogLostError:
-            raise
         except TokenExpiredError as expired:  # while it was read; opened again, the tail tells the gaps
             log.warning("%s: %s.", name, expired)
-        except (LogError, StoreError) as error:
-            outage.wait(error)
+        except outage.errors as error:
+            stop.wait(outage.failed(error))
 
 
 def _open(followed: Followed[Item], store: Store[Item], name: str) -> Tail:
@@ -131,33 +141,27 @@ def _report(gaps: Sequence[Gap], records: str, name: str) -> None:
                         name, records, *gap.source, gap.first, gap.next - 1)  # fmt: skip
 
 
-def _copy(followed: Followed[Item], tail: Tail, store: Store[Item], stop: Event, outage: "_Outage") -> None:
+def _copy(followed: Followed[Item], tail: Tail, store: Store[Item], stop: Event, outage: Outage) -> None:
     """Stores batch after batch."""
     stored, stored_s = dict(tail.position()), time.monotonic()
     while not stop.is_set():
-        records = tail.poll(POLL_S)
+        records = _gathered(tail)
         position = dict(tail.position())
         is_due = position != stored and time.monotonic() - stored_s >= IDLE_STORE_S
         if records or is_due:
             store.store(followed.read(records), resume_token.encode(position, tail.identities()))
             stored, stored_s = position, time.monotonic()
         if not tail.is_away:
-            outage.end()
+            outage.worked()
 
 
-class _Outage:
-    """Waits between attempts; logs an outage at its beginning, every minute, and at its end."""
-
-    def __init__(self, name: str, stop: Event) -> None:
-        self._name, self._stop = name, stop
-        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, LOG_EVERY_S)
-
-    def wait(self, error: Exception) -> None:
-        if self._retries.is_due():
-            log.warning("%s: interrupted (%s). Retries until it succeeds; no record is lost while the log keeps it.",
-                        self._name, error)  # fmt: skip
-        self._stop.wait(self._retries.next_delay_s())
-
-    def end(self) -> None:
-        if self._retries.worked():
-            log.warning("%s: continues.", self._name)
+def _gathered(tail: Tail) -> list[Record]:
+    records: list[Record] = []
+    end_s, num_bytes = time.monotonic() + POLL_S + GATHER_S, 0
+    while True:
+        more = tail.poll(0.0 if records else POLL_S)
+        records += more
+        num_bytes += sum(len(record.value) for record in more)
+        is_full = len(records) >= MAX_RECORDS or num_bytes >= MAX_BYTES
+        if len(more) < MANY_RECORDS or is_full or time.monotonic() >= end_s:
+            return records

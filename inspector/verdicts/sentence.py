@@ -5,7 +5,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
-from inspector.verdicts.words import enum_word
+from inspector.verdicts.words import RunReason, enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
 MAX_TEXT = 240
@@ -68,7 +68,7 @@ def _defect(verdict: pb.Verdict) -> str:
 def _good(verdict: pb.Verdict) -> str:
     examined = [_noun(verdict, modality) for modality in verdict.modalities if _is_examined(modality)]
     where = f" in {_listed(examined)}" if examined else ""
-    skipped = any(run.why == "skipped" for run in verdict.experts)
+    skipped = any(run.why == RunReason.SKIPPED for run in verdict.experts)
     more = "; the larger experts were not needed" if skipped else ""
     return (
         f"nothing found{where}: score {_number(verdict.defect_score)}, good below {_number(verdict.pass_below)}{more}"

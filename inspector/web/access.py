@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
 
@@ -92,9 +91,8 @@ def _host_names(settings: AccessSettings, listen: str, hosts: Iterable[str]) -> 
     is_open = is_loopback(listen) and not settings.is_configured
     if not (is_open or settings.allow_anonymous):
         return None
-    page_host = urlsplit(settings.oidc.page_url).hostname if settings.oidc else None
     listen_host = listen.rpartition(":")[0].strip("[]")
-    return HostNames.of([*hosts, listen_host, page_host or ""], only_this_machine=is_open)
+    return HostNames.of([*hosts, listen_host], only_this_machine=is_open)
 
 
 def open_access() -> PageAccess:

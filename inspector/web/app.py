@@ -36,6 +36,7 @@ class _Pages(Starlette):
             routes=routes, middleware=middleware, exception_handlers={HTTPException: http_error, 500: server_error}
         )
         self._is_tls = is_tls
+        self.router.redirect_slashes = False  # it would lead to whatever name the client calls the page by
         self.state.floor = floor
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -45,10 +46,10 @@ class _Pages(Starlette):
 def create_app(floor: Floor, *, is_tls: bool = False, middleware: Sequence[Middleware] = ()) -> Starlette:
     """`middleware` runs inside the guards and sign-in, and around the pages."""
     settings = floor.settings
-    is_https = is_tls or floor.access.settings.has_https_page
+    is_https = is_tls or settings.public_url.lower().startswith("https://")
     limits = Middleware(
         RequestLimits, max_body_bytes=settings.max_body_bytes, request_timeout_s=settings.request_timeout_s
     )
-    sign_in = Middleware(SignIn, access=floor.access, audit=floor.audit, is_https=is_https)
+    sign_in = Middleware(SignIn, access=floor.access, audit=floor.audit, settings=settings, is_https=is_https)
     routes = [Mount("/static", StaticFiles(HERE / "static"), name="static"), *guarded(page_routes())]
     return _Pages(routes, [limits, sign_in, *middleware], floor, is_tls=is_https)

@@ -74,7 +74,8 @@ def pareto_chart(chart: ChartRange, counts: Iterable[DecisionCount]) -> Spec:
             "href": chart.pieces({"class": name}) if name else None,
         })  # fmt: skip
     rest = f"; {total - running:,} of rarer classes are not drawn" if running < total else ""
-    summary = f"{total:,} pieces did not pass, by their likeliest class{rest}."
+    line = "The dashed line adds their shares up to 100 %."
+    summary = f"{total:,} pieces did not pass, by their likeliest class{rest}. {line}"
     return {"kind": "pareto", "title": "Classes", "summary": summary, "bars": bars, "is_empty": not total}
 
 
@@ -89,7 +90,7 @@ def score_chart(chart: ChartRange, counts: Iterable[ScoreCount], limits: Sequenc
         for limit in limits[:1]
         for at, name in ((limit.pass_below, "passes below"), (limit.fail_above, "fails above"))
     ]
-    several = " The limits changed in this time or differ between products; those of most pieces are drawn."
+    several = " Not all had the same limits (another product or bundle, or a sensor less); those of most are drawn."
     summary = f"Scores of {by_bin.total():,} pieces.{several if len(limits) > 1 else ''}"
     return {"kind": "histogram", "title": "Scores", "summary": summary, "bins": bins, "marks": marks,
             "is_empty": not by_bin}  # fmt: skip

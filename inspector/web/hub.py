@@ -14,7 +14,7 @@ from threading import Event
 
 from google.protobuf.message import DecodeError
 
-from inspector.verdicts.feed import Feed, Followed, Position
+from inspector.verdicts.feed import Feed, FeedPace, Followed, Position
 from inspector.verdicts.ring import Entry, Ring, entries_of
 from inspector.web.card import Card, Value, address_of, card_of
 from inspector.web.figures import LineFigures
@@ -62,8 +62,8 @@ class Hub:
         """Begins to follow `source`, in a separate thread."""
         self._loop = loop
         since_ns = time.time_ns() - int(self._settings.ring_age_s * 1e9)
-        feed = Feed(Followed("verdicts", source.tail, entries_of), Start(time_ns=since_ns), self, loop, "live page")
-        feed.blind_after_s = BLIND_AFTER_S
+        followed = Followed("verdicts", source.tail, entries_of)
+        feed = Feed(followed, Start(time_ns=since_ns), self, loop, "live page", FeedPace(blind_after_s=BLIND_AFTER_S))
         feed.start()
         self._feed = feed
 

@@ -16,6 +16,8 @@ from protos.inspection.v1.verdict_pb2 import Decision
 TEXTS = ("line", "station", "product", "lot", "piece", "class", "bundle")
 SCORES = ("score_from", "score_to")
 TIMES = ("since", "until")
+PLACES = frozenset({"before", "after"})
+FIELDS = PLACES | {*TEXTS, *SCORES, *TIMES, "decision"}
 DECISIONS: Mapping[str, int] = {
     "fail": Decision.DECISION_FAIL,
     "review": Decision.DECISION_REVIEW,
@@ -63,6 +65,9 @@ def read_query(query: QueryParams) -> PieceQuery:
             problems.append(f"{name.replace('_', ' ')}: {error}")
             return None
 
+    for name in dict.fromkeys(query):
+        if name not in FIELDS:
+            problems.append(f"{name[:40]}: there is no such field; fields are {', '.join(sorted(FIELDS - PLACES))}")
     words = tuple(dict.fromkeys(word for word in query.getlist("decision") if word in DECISIONS))
     piece_filter = PieceFilter(
         line=read("line", _text),

@@ -199,7 +199,8 @@ def _source(token: str, index: int, modality: pb.Modality, verdict: pb.Verdict, 
         return {**common, "frames": frames, "heat": f"{base}/heat" if heat else None, "regions": regions}
     if sound is not None:
         return {**common, "sound": f"{base}/sound", "region": _signal_region(verdict, modality.name)}
-    return {**common, "absent": "this recording was not kept"}
+    is_present = modality.state == pb.MODALITY_STATE_PRESENT
+    return {**common, "absent": "this recording was not kept" if is_present else "nothing usable came of it"}
 
 
 def _image_evidence(verdict: pb.Verdict, camera: str) -> tuple[bytes, list[Value]]:

@@ -1,6 +1,7 @@
 """Settings of the live page: address and limits. Their defaults and meanings are stated here only."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 ADDRESS_WORDS = "The live page is at "
@@ -18,6 +19,12 @@ class WebSettings:
     hosts: tuple[str, ...] = ()
     """Further names that browsers may call the page by where people get in without signing in: a page elsewhere could
     otherwise reach it under a name of its own. Numbers and this machine's own name always work."""
+    public_url: str = ""
+    """Address of the page as browsers see it, such as `https://inspector.plant.example`, where a proxy stands before
+    it: for the way back from sign-in and for links in alerts. Empty: as the browser asks for it."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of the proxies before the page, such as `10.0.0.5` or `10.0.0.0/24`. Only they are believed where a
+    request comes from (`X-Forwarded-For`) and whether over TLS (`X-Forwarded-Proto`)."""
     allow_insecure: bool = False
     """Allows other hosts to connect without TLS: only inside a network that is protected otherwise."""
     max_connections: int = 512
@@ -54,3 +61,9 @@ class WebSettings:
     """A picture or a sound that cannot be read within this time is answered with 503."""
     stop_s: int = 3
     """At the end of the process open requests get this many seconds."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Further names that browsers may call the page by."""
+        public = urlsplit(self.public_url).hostname
+        return (*self.hosts, public) if public else self.hosts

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
@@ -27,29 +28,44 @@ from inspector.web.cookies import SESSION, cookie_of
 from inspector.web.errors import http_error
 from inspector.web.failures import PageFailures
 from inspector.web.patience import client_host
+from inspector.web.proxies import TrustedProxies, netloc_of
+from inspector.web.settings import WebSettings
 
+Answer = TypeVar("Answer")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN = "x-form-token"  # noqa: S105 - the header's name
 FORMS = frozenset({"/sign-in", "/sign-out"})
-"""Paths of plain forms, which hold the token in a field and check it themselves."""
+"""Paths of plain forms, which hold the token in a field and check it themselves. Compared with the path that was asked
+for, and not with `request.url`, which is put together from a name of the page that the client writes."""
 
 
 class SignIn:
     """Wraps the pages of one server."""
 
-    def __init__(self, app: ASGIApp, *, access: PageAccess, audit: Audit, is_https: bool = False) -> None:
-        """`is_https`: browsers see the page over TLS, whoever ends it."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: PageAccess,
+        audit: Audit,
+        settings: WebSettings,
+        is_https: bool = False,
+    ) -> None:
+        """`is_https`: all browsers see the page over TLS, whoever ends it."""
         self._app, self._access, self._is_https = app, access, is_https
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._public = netloc_of(settings.public_url)
         self._failures = PageFailures(access.settings.rates, audit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._is_https:
-            scope["scheme"] = "https"
         request = Request(scope)
-        request.state.client_host = host = client_host(request.client)
+        peer = "unknown" if request.client is None else request.client.host
+        if self._is_https or self._proxies.is_https(peer, request.headers):
+            scope["scheme"] = "https"
+        request.state.client_host = host = client_host((self._proxies.client(peer, request.headers), 0))
         request.state.failures = self._failures
         request.state.form_token = self._access.form_token
         try:
@@ -58,7 +74,7 @@ class SignIn:
             self._check_rate(f"address {host}")
             session = await self._identify(request)
             if request.method not in SAFE:
-                _check_origin(request, session, is_open=self._access.hosts is not None)
+                _check_origin(request, session, self._public, is_open=self._access.hosts is not None)
                 self._check_acts(request)
         except HTTPException as refusal:
             await (await http_error(request, refusal))(scope, receive, send)
@@ -89,7 +105,7 @@ class SignIn:
 
     def _check_acts(self, request: Request) -> None:
         """Not of the forms of sign-in: what others send from the same address must not keep a person out."""
-        if request.url.path in FORMS:
+        if request.scope["path"] in FORMS:
             return
         who = getattr(request.state, "user", None)
         check_acts(self._access, request.state.client_host if who is None else f"user {who}")
@@ -170,7 +186,13 @@ async def checked(access: PageAccess, credential: str) -> Principal:
     check = partial(access.identities.of_credential, credential)
     if not access.identities.asks_provider(credential):
         return await run_in_threadpool(check)
-    return await to_thread.run_sync(check, limiter=access.asking)
+    return await asked(access, check)
+
+
+async def asked(access: PageAccess, call: Callable[[], Answer]) -> Answer:
+    """Runs what may wait for the provider in a thread of the few for that: anybody may have it asked, and all other
+    work needs the rest."""
+    return await to_thread.run_sync(call, limiter=access.asking)
 
 
 def _bearer(request: Request) -> str | None:
@@ -193,21 +215,21 @@ def _check_site(request: Request) -> None:
         raise HTTPException(403, "the request comes from another site: open the page")
 
 
-def _check_origin(request: Request, session: Session | None, *, is_open: bool) -> None:
-    """Refuses what another site makes a browser send. Programs that show a token are no browsers. Raises
-    HTTPException."""
+def _check_origin(request: Request, session: Session | None, public: str, *, is_open: bool) -> None:
+    """Refuses what another site makes a browser send. Programs that show a token are no browsers. `public` is the
+    page's name before a proxy, which may ask for it by another one. Raises HTTPException."""
     if not getattr(request.state, "is_ambient", True):
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    host = request.headers.get("host", "")
-    is_own = site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
+    names = {request.headers.get("host"), public} - {None, ""}
+    is_own = site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] in names)
     if not is_own:
         raise HTTPException(403, f"the request comes from another site ({(origin or site or '')[:100]}): open the page")
     principal = getattr(request.state, "principal", None)
     needs_token = (
         is_open or session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
     )
-    if needs_token and request.url.path not in FORMS:
+    if needs_token and request.scope["path"] not in FORMS:
         check_form_token(request, request.headers.get(FORM_TOKEN, ""))
 
 

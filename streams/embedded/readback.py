@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from streams.embedded.outage import Outage, with_retries
+from streams.embedded.outage import outage_of
 from streams.embedded.store import Store, Topic
+from streams.outage import with_retries
 from streams.records import Record
 
 _SLICE = 500
@@ -19,7 +20,7 @@ class OutputReplay(Sequence[Record]):
 
     def __init__(self, store: Store, topic: Topic, offsets: Sequence[int]) -> None:
         self._store, self._topic, self._offsets = store, topic, offsets
-        self._outage = Outage(f"Reading back {topic.name}")
+        self._outage = outage_of(f"Reading back {topic.name}")
 
     def __len__(self) -> int:
         return len(self._offsets)

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from streams.embedded.lease import Epoch, holds
-from streams.embedded.outage import Outage, with_retries
+from streams.embedded.outage import outage_of
 from streams.embedded.retention import Retention
 from streams.embedded.store import Store
 from streams.join.offset_metadata import OffsetMetadata
 from streams.log import CommitRefusedError, LogUnavailableError, Position, Step, no_step
+from streams.outage import with_retries
 from streams.records import Output, TopicPartition
 
 
@@ -20,7 +21,7 @@ class EmbeddedSink:
         self._store = store
         self._retention = retention
         self._step = step
-        self._outage = Outage(f"Committing to {store.path}")
+        self._outage = outage_of(f"Committing to {store.path}")
 
     def commit(
         self, outputs: Sequence[Output], positions: Mapping[TopicPartition, Position], epoch: object
@@ -73,7 +74,7 @@ class EmbeddedPublisher:
         self._store = store
         self._retention = retention
         self._busy_s = busy_s
-        self._outage = Outage(f"Publishing to {store.path}")
+        self._outage = outage_of(f"Publishing to {store.path}")
         self._lock = threading.Lock()
         self._pending = False
 

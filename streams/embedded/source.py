@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from streams.deadline import Deadline
 from streams.embedded.errors import damaged
 from streams.embedded.lease import Epoch, Group, Lease, holds
-from streams.embedded.outage import Outage
+from streams.embedded.outage import outage_of
 from streams.embedded.readback import OutputReplay
 from streams.embedded.settings import EmbeddedSettings
 from streams.embedded.store import Store, Topic
@@ -34,8 +34,8 @@ class EmbeddedSource:
         self._new_turn: Epoch | None = None
         """A turn that is committed, but whose predecessor's state has not been read yet."""
         self._lease = Lease(store, group, settings.lease_s)
-        self._outage = Outage(f"Reading {store.path}")
-        self._beat_outage = Outage(f"Renewing the lease in {store.path}")
+        self._outage = outage_of(f"Reading {store.path}")
+        self._beat_outage = outage_of(f"Renewing the lease in {store.path}")
         self._next: dict[TopicPartition, int] = {}
         self._paused: AbstractSet[TopicPartition] = frozenset()
         self._waiting = False
@@ -78,7 +78,7 @@ class EmbeddedSource:
     # The lease
 
     def _gain(self, deadline: Deadline) -> Batch:
-        """Takes the lines once, then reads what the predecessor left; a failed read is repeated by the next poll."""
+        """Takes the lines once, then reads the predecessor's outputs; a failed read is repeated by the next poll."""
         if self._new_turn is None and (blocker := self._take()) is not None:
             if not self._waiting:
                 log.warning(

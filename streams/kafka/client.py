@@ -1,6 +1,7 @@
 """Opens clients of kafka-python; logs one line when the cluster becomes unreachable and one when it is back."""
 
 import logging
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from streams.kafka.fetching import ResilientConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError, LogStoppedError
+from streams.outage import Outage, OutageLines, OutagePolicy
 from streams.records import MAX_TYPE, TYPE_HEADER, Record
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -40,11 +42,10 @@ FATAL_ERRORS = (
 _CHECK_STOP_EVERY_S = 0.1
 _LAST_ATTEMPT_S = 1.0
 """A running attempt may take this long after the program is told to stop: the last commit may need its client."""
-_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def quiet_client_logs() -> None:
-    """Silences kafka-python's own logger, which floods during an outage; `ConnectionMonitor` logs the outage
+    """Silences kafka-python's own logger, which floods during an outage; `connection_monitor` logs the outage
     instead."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
@@ -65,42 +66,17 @@ def fatal_error(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogE
     )
 
 
-class ConnectionMonitor:
-    """Tracks whether the cluster answers, logs each change, and lengthens the delays between attempts."""
+def connection_monitor(settings: KafkaSettings) -> Outage:
+    """Whether the cluster answers."""
+    servers = ",".join(settings.bootstrap_servers)
 
-    def __init__(self, settings: KafkaSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._away_since: float | None = None
-        self._failures = 0
+    def begins(reason: object) -> str:
+        if cause := connection_problem(settings):
+            return f"Kafka at {servers} does not answer ({cause}). Retrying until it does: check brokers and network."
+        text = reason if isinstance(reason, str) else repr(reason)
+        return f"Kafka at {servers} accepts connections, but a request failed: {text}. Retrying."
 
-    @property
-    def away(self) -> bool:
-        return self._away_since is not None
-
-    def failed(self, reason: object) -> float:
-        """Records a failure; returns the delay before the next attempt, in seconds."""
-        if self._away_since is None:
-            self._away_since = self._clock()
-            servers = ",".join(self._settings.bootstrap_servers)
-            if cause := connection_problem(self._settings):
-                log.warning(
-                    "Kafka at %s does not answer (%s). Retrying until it does: check brokers and network.",
-                    servers,
-                    cause,
-                )
-            else:
-                text = reason if isinstance(reason, str) else repr(reason)
-                log.warning("Kafka at %s accepts connections, but a request failed: %s. Retrying.", servers, text)
-        delay_s = _DELAYS_S[min(self._failures, len(_DELAYS_S) - 1)]
-        self._failures += 1
-        return delay_s
-
-    def worked(self) -> None:
-        if self._away_since is not None:
-            log.warning("Kafka answers again after an outage of %.1f s.", self._clock() - self._away_since)
-        self._away_since = None
-        self._failures = 0
+    return Outage(OutageLines(log, begins, "Kafka answers again."), OutagePolicy(0.1, 5.0, remind_s=math.inf))
 
 
 def connection_problem(settings: KafkaSettings) -> str | None:
@@ -158,7 +134,7 @@ def _stopped(settings: KafkaSettings) -> LogStoppedError:
 
 
 def _open_with_retries(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    monitor = ConnectionMonitor(settings)
+    monitor = connection_monitor(settings)
     while True:
         reason = connection_problem(settings)
         if reason is None:

@@ -8,7 +8,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.producer.future import FutureRecordMetadata
 
-from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal_error, headers_of, open_producer
+from streams.kafka.client import FATAL_ERRORS, connection_monitor, fatal_error, headers_of, open_producer
 from streams.kafka.settings import KafkaSettings
 from streams.log import LogError
 from streams.records import Output
@@ -24,7 +24,7 @@ class KafkaPublisher:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._monitor = ConnectionMonitor(settings)
+        self._monitor = connection_monitor(settings)
         self._producer: KafkaProducer = open_producer(settings)
         self._waiting: deque[tuple[FutureRecordMetadata, int]] = deque()
         self._waiting_bytes = 0

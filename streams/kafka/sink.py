@@ -11,7 +11,7 @@ from kafka import errors as kafka_errors
 from streams.join.offset_metadata import MAX_MEMO_BYTES
 from streams.kafka.client import (
     FATAL_ERRORS,
-    ConnectionMonitor,
+    connection_monitor,
     connection_problem,
     discard,
     fatal_error,
@@ -57,7 +57,7 @@ class KafkaSink:
         self._session = session
         self._step = step
         self._clock = clock or LogClock()
-        self._monitor = ConnectionMonitor(settings)
+        self._monitor = connection_monitor(settings)
         self._producer: BoundedProducer | None = open_transactional_producer(settings)
         """None after a failure, until the next commit."""
 
@@ -79,7 +79,7 @@ class KafkaSink:
 
     def _cause(self, error: kafka_errors.KafkaError, outputs: Sequence[Output]) -> object:
         """Why a commit failed: the error, or missing topics, which are looked up once per outage."""
-        if self._monitor.away or connection_problem(self._settings):
+        if self._monitor.is_away or connection_problem(self._settings):
             return error
         missing = missing_topics(self._settings, sorted({output.topic for output in outputs}))
         return f"{', '.join(missing)} missing: create them with 'inspector topics create'" if missing else error

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 from streams.kafka.answers import Message
 from streams.kafka.client import (
     FATAL_ERRORS,
-    ConnectionMonitor,
+    connection_monitor,
     connection_problem,
     fatal_error,
     open_group_consumer,
@@ -54,7 +54,7 @@ class KafkaSource:
         self._settings = settings
         self._session = session
         self._rules = rules
-        self._monitor = ConnectionMonitor(settings)
+        self._monitor = connection_monitor(settings)
         self._topics = {topic: line for line in lines for topic in line.inputs}
         self._consumer: KafkaConsumer = open_group_consumer(settings)
         self._progress = Progress(self._consumer)
@@ -139,7 +139,7 @@ class KafkaSource:
         return []
 
     def _connection_problem(self, generation: int) -> str:
-        if self._monitor.away and (self._owned or self._takeover is not None):
+        if self._monitor.is_away and (self._owned or self._takeover is not None):
             return f"Kafka at {','.join(self._settings.bootstrap_servers)} does not answer"
         if self._takeover is not None:
             return "this worker is still taking over its partitions"

@@ -8,7 +8,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka import errors as kafka_errors
 
 from streams.kafka.answers import Message, UnreadableMessage
-from streams.kafka.client import FATAL_ERRORS, ConnectionMonitor, fatal_error, open_reader, record_of
+from streams.kafka.client import FATAL_ERRORS, connection_monitor, fatal_error, open_reader, record_of
 from streams.kafka.fetching import ResilientConsumer
 from streams.kafka.settings import KafkaSettings
 from streams.log import Gap, LogError, LogUnavailableError, Start, TokenExpiredError, TokenInvalidError, TopicsError
@@ -26,7 +26,7 @@ class KafkaTail:
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], start: Start) -> None:
         self._settings = settings
-        self._monitor = ConnectionMonitor(settings)
+        self._monitor = connection_monitor(settings)
         self._topics = topics
         self._ids: dict[str, object] = {}
         self._gaps: list[Gap] = []
@@ -74,13 +74,13 @@ class KafkaTail:
     @property
     def is_away(self) -> bool:
         """Whether the cluster does not answer at present."""
-        return self._monitor.away
+        return self._monitor.is_away
 
     def _check_cluster(self) -> None:
         """Requests the ends after a time without records: kafka-python does not distinguish idle topics from an
         outage."""
         now_s = time.monotonic()
-        if now_s - self._proof_s < _PROOF_EVERY_S and not self._monitor.away:
+        if now_s - self._proof_s < _PROOF_EVERY_S and not self._monitor.is_away:
             return
         self._consumer.end_offsets(self._partitions, timeout_ms=_PROOF_TIMEOUT_MS)
         self._proof_s = now_s

@@ -40,16 +40,21 @@ TO_PIXEL = """async () => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="How long the tab's memory is watched.")
+    parser.add_argument("--rate", type=float, default=12.0, help="Verdicts per second while it is watched.")
     parser.add_argument("--seconds", type=float, default=20.0, help="How long each rate is measured.")
+    parser.add_argument("--only-memory", action="store_true", help="Nothing but the tab's memory.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_line(Path(folder)) as line, running_chromium() as browser:
         sample = line.publish(36)
         row("what", "measured", "bar")
+        if arguments.only_memory:
+            memory(line, browser, sample, arguments.minutes, arguments.rate)
+            return
         first_page(line, browser)
         for rate_hz, bar_ms in ((12, 250), (100, 500)):
             to_pixel(line, browser, sample, rate_hz, arguments.seconds, bar_ms)
         viewer_cost(line, browser, arguments.seconds)
-        memory(line, browser, sample, arguments.minutes)
+        memory(line, browser, sample, arguments.minutes, arguments.rate)
 
 
 def row(what: str, measured: str, bar: str) -> None:
@@ -174,18 +179,21 @@ def _used_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def memory(line: RunningLine, browser: Browser, sample: list[Verdict], minutes: float) -> None:
-    """The heap of a tab after garbage collection, early and late, at 12/s."""
+def memory(line: RunningLine, browser: Browser, sample: list[Verdict], minutes: float, rate_hz: float) -> None:
+    """The heap of a tab after garbage collection, five times over: a leak grows from each to the next, while caches
+    and compiled code come to an end."""
     with opened(line, browser) as page:
         session = page.context.new_cdp_session(page)
-        append(line, sample, 12, 20)
-        early = heap_bytes(session)
-        append(line, sample, 12, 60 * minutes)
-        late = heap_bytes(session)
-        nodes = page.evaluate("document.querySelectorAll('*').length")
-    growth = late / early - 1
-    row(f"heap of a tab, {minutes:g} min at 12/s", f"{early / 1e6:.2f} to {late / 1e6:.2f} MB ({growth:+.1%})", "flat")
-    row("elements of the page after that", f"{nodes}", "-")
+        append(line, sample, rate_hz, 20)
+        heaps, counts = [heap_bytes(session)], [counters(session)]
+        for _ in range(4):
+            append(line, sample, rate_hz, 15 * minutes)
+            heaps.append(heap_bytes(session))
+            counts.append(counters(session))
+    growth = f"{heaps[-1] / heaps[0] - 1:+.1%}, second half {heaps[-1] / heaps[2] - 1:+.1%}"
+    what = f"heap of a tab in MB, {minutes:g} min at {rate_hz:g}/s, start and each quarter"
+    row(what, f"{', '.join(f'{each / 1e6:.2f}' for each in heaps)} ({growth})", "flat")
+    row("nodes and listeners of it", "; ".join(counts), "flat")
 
 
 def heap_bytes(session: CDPSession) -> float:
@@ -193,9 +201,17 @@ def heap_bytes(session: CDPSession) -> float:
     session.send("HeapProfiler.enable")
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
+    return metrics(session)["JSHeapUsedSize"]
+
+
+def counters(session: CDPSession) -> str:
+    values = metrics(session)
+    return f"{values['Nodes']:.0f}, {values['JSEventListeners']:.0f}"
+
+
+def metrics(session: CDPSession) -> dict[str, float]:
     session.send("Performance.enable")
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    return float(next(metric["value"] for metric in metrics if metric["name"] == "JSHeapUsedSize"))
+    return {metric["name"]: float(metric["value"]) for metric in session.send("Performance.getMetrics")["metrics"]}
 
 
 if __name__ == "__main__":

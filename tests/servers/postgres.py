@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -18,7 +18,7 @@ USER, PASSWORD = "inspector", "not-a-secret"
 
 
 class Postgres:
-    """`start`, `stop`, `kill`; databases are made by `create_database`."""
+    """`start`, `stop`, `kill`, `standing_still`; databases are made by `create_database`."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -49,6 +49,21 @@ class Postgres:
         """Ends the server without a chance to write anything."""
         self._server.stop(signal.SIGQUIT)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Its processes do nothing, while the kernel still takes what is sent to them."""
+        pids = [self._server.pid]
+        os.kill(self._server.pid, signal.SIGSTOP)
+        try:
+            pids += _children(self._server.pid)
+            for pid in pids[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def create_database(self) -> str:
         """Makes an empty database and returns its address for SQLAlchemy."""
         self._count += 1
@@ -66,6 +81,11 @@ class Postgres:
                 return True
         except psycopg.OperationalError:
             return False
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid)], check=True, capture_output=True, text=True)
+    return [int(line) for line in listed.stdout.split()]
 
 
 def _initialise(folder: Path, data: Path, user: str | None) -> None:

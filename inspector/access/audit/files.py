@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.access.audit.record import MAX_LINE_BYTES
+from inspector.access.durable_files import sync_folder
 
 LOG_FILE, HEADS_FILE, LOCK_FILE = "log.jsonl", "heads.jsonl", "lock"
 _USUAL_BYTES = 16 * 2**10
@@ -27,7 +28,7 @@ def append_line(file: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
 
 
 def last_line(file: Path) -> bytes:
@@ -86,11 +87,3 @@ def _tail(file: Path) -> bytes:
 def _write(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,8 @@ elsewhere: each is written once, under a name of its own, and never replaced.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -54,15 +55,27 @@ def _create(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
 
 
 def heads_at(place: str) -> Iterator[Head]:
-    """The newest heads there, at most `MAX_HEADS`, oldest first; an unreadable one is given as one without a signature.
-    Raises HeadsError."""
+    """The newest heads that are there at the call, at most `MAX_HEADS`, oldest first; an unreadable one is given as one
+    without a signature. Raises HeadsError, also from the iterator."""
     files, folder = _opened(place)
     files.invalidate_cache()
-    try:
+    with _reading(place):
         names = sorted(name for name in files.ls(folder, detail=False) if str(name).endswith(".json"))
-        for name in names[-MAX_HEADS:]:
-            yield _head(files.cat_file(name, start=0, end=MAX_HEAD_BYTES))
-    except Exception as exc:
+    return _heads(files, names[-MAX_HEADS:], place)
+
+
+def _heads(files: fsspec.AbstractFileSystem, names: Sequence[str], place: str) -> Iterator[Head]:
+    for name in names:
+        with _reading(place):
+            data = files.cat_file(name, start=0, end=MAX_HEAD_BYTES)
+        yield _head(data)
+
+
+@contextmanager
+def _reading(place: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:  # fsspec has no error of its own: each store raises what its client raises
         raise HeadsError(f"heads cannot be read from {place} ({exc}): check the address and the rights") from exc
 
 

@@ -1,6 +1,5 @@
 """The Ed25519 key that signs the audit log."""
 
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from inspector.access.audit.record import Head, head_bytes
+from inspector.access.durable_files import replace_private
 
 KEY_FILE, PUBLIC_FILE = "key.pem", "public.pem"
 MAX_KEY_BYTES = 64 * 2**10
@@ -77,18 +77,8 @@ class PublicKey:
 def _create(folder: Path) -> None:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    _write(folder / PUBLIC_FILE, public, 0o644)
-    _write(folder / KEY_FILE, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-
-
-def _write(file: Path, data: bytes, mode: int) -> None:
-    new = file.with_name(file.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
-        opened.write(data)
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
+    replace_private(folder / PUBLIC_FILE, public, 0o644)
+    replace_private(folder / KEY_FILE, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
 
 
 def _private(file: Path) -> Ed25519PrivateKey:

@@ -31,24 +31,33 @@ from inspector.access.audit.record import (
     parsed,
     record_of,
 )
+from inspector.access.audit.segments import SEGMENT, begins_after, close_segment, closed_name, file_of, newest_file
 from inspector.access.file_lock import locked
 from inspector.access.principal import Principal
 from inspector.access.roles import Role
+from inspector.access.settings import AuditSettings
 
+DEFAULT = AuditSettings()
 SYSTEM = Principal("inspector", Role.ENGINEER, "system")
 """The service itself, which begins and repairs its log."""
 
 
 class AuditLog:
-    """Implements `Audit`: `log.jsonl`, `heads.jsonl`, the signing key and a lock in one folder. Thread-safe."""
+    """Implements `Audit`: `log.jsonl`, `heads.jsonl`, their closed segments, the signing key and a lock in one folder.
+    Thread-safe."""
 
-    def __init__(self, folder: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock_ns: Callable[[], int] = time.time_ns,
+        segment_bytes: int = DEFAULT.segment_bytes,
+    ) -> None:
         """Makes the folder, the key and the first record where there are none. Raises AuditError."""
-        self.folder, self._clock_ns = folder, clock_ns
+        self.folder, self._clock_ns, self._segment_bytes = folder, clock_ns, segment_bytes
         self._lock = Lock()
         self._end, self._line = 0, b""
-        """Of the log, as this process saw it last: since each record follows from the one before it, a log that still
-        has this line there was only added to."""
+        """Of the newest segment, as this process saw it last: since each record follows from the one before it, a log
+        that still has this line there was only added to."""
         with self._changing():
             self._key = self._begin()
         self.public_key = self._key.public
@@ -56,7 +65,7 @@ class AuditLog:
     def append(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Record:
         """Returns once the record is on disk. Waits up to ten seconds for other processes. Raises AuditError."""
         with self._changing():
-            return self._append(self._newest_head(), principal, action, target, detail)
+            return self._append(self._newest_head(), principal, action, target, detail)[0]
 
     @contextmanager
     def act(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Iterator[None]:
@@ -85,12 +94,12 @@ class AuditLog:
             ) from exc
 
     def _begin(self) -> AuditKey:
-        is_new = last_line(self.folder / LOG_FILE) == b""
+        is_new = last_line(newest_file(self.folder)) == b""
         self._check_complete(is_new)
         key = self._key = AuditKey.at(self.folder)
         if is_new:
             self._append(NO_HEAD, SYSTEM, "audit.begin", "", NO_DETAIL)
-        self._end, self._line = last_place(self.folder / LOG_FILE)
+        self._end, self._line = last_place(newest_file(self.folder))
         return key
 
     def _check_complete(self, is_new: bool) -> None:
@@ -104,7 +113,7 @@ class AuditLog:
                 f"{key} has signed records, and {file} has none: restore the log, or move the folder away and keep it "
                 "(a first start that was interrupted leaves this, too)"
             )
-        if not is_new and self._own_head().number > parsed(last_line(file))[1].number:
+        if not is_new and self._own_head().number > parsed(last_line(newest_file(self.folder)))[1].number:
             raise AuditError(f"{file} ends before its heads: records were cut off; run `inspector audit verify`")
 
     def _own_head(self) -> Head:
@@ -114,29 +123,61 @@ class AuditLog:
             return NO_HEAD  # `inspector audit verify` names the line
 
     def _check_not_cut(self) -> None:
-        if not holds(self.folder / LOG_FILE, self._end, self._line):
+        if not (holds(self.folder / LOG_FILE, self._end, self._line) or self._is_in_closed_segment()):
             raise AuditError(
                 f"{self.folder / LOG_FILE} was cut or replaced while this process ran: keep it as it is, run "
                 "`inspector audit verify` with heads kept elsewhere, restore it, and start again"
             )
 
+    def _is_in_closed_segment(self) -> bool:
+        """Whether another process closed the segment of the newest record that this process saw. Where that was moved
+        away since, the segments after it begin with later records."""
+        number = parsed(self._line)[0].number
+        file = file_of(self.folder, number)
+        return holds(file, self._end, self._line) or begins_after(file, number)
+
     def _newest_head(self) -> Head:
-        """Of the last whole record; cuts off the rest of one that a crash left unfinished, and records that."""
+        """Of the last whole record; does what a crash left undone: cuts off the rest of an unfinished record, and
+        records that; begins the segment after one that was closed."""
         self._check_not_cut()
         file = self.folder / LOG_FILE
-        line = last_line(file)
+        line = last_line(newest_file(self.folder))
         head = parsed(line)[1] if line else NO_HEAD
-        if torn := torn_bytes(file):
-            cut_torn(file)
-            record = self._append(head, SYSTEM, "audit.repair", "", {"unfinished_bytes": torn})
-            return self._key.head(record.number, digest_of(record))
+        torn = torn_bytes(file)
+        cut_torn(file)
+        if line and not last_line(file):
+            head = self._begin_segment(head)
+        if torn:
+            return self._append(head, SYSTEM, "audit.repair", "", {"unfinished_bytes": torn})[1]
         return head
 
-    def _append(self, head: Head, principal: Principal, action: str, target: str, detail: Detail) -> Record:
+    def _append(
+        self, head: Head, principal: Principal, action: str, target: str, detail: Detail
+    ) -> tuple[Record, Head]:
+        """The record after `head`, in a segment with room for it, and its own head."""
         record = record_of(head, self._clock_ns(), principal, action, target, detail)
-        signed = self._key.head(record.number, digest_of(record))
-        append_line(self.folder / LOG_FILE, line_of(record, signed))
+        if self._has_room(record):
+            return self._write(record)
+        head = self._begin_segment(head)
+        return self._write(record_of(head, self._clock_ns(), principal, action, target, detail))
+
+    def _has_room(self, record: Record) -> bool:
+        file = self.folder / LOG_FILE
+        size = file.stat().st_size if file.exists() else 0
+        return size == 0 or size + len(line_of(record, self._signed(record))) <= self._segment_bytes
+
+    def _begin_segment(self, head: Head) -> Head:
+        close_segment(self.folder, head)
+        target = closed_name(LOG_FILE, head.number)
+        return self._write(record_of(head, self._clock_ns(), SYSTEM, SEGMENT, target, NO_DETAIL))[1]
+
+    def _write(self, record: Record) -> tuple[Record, Head]:
+        head = self._signed(record)
+        append_line(self.folder / LOG_FILE, line_of(record, head))
         self._end, self._line = last_place(self.folder / LOG_FILE)
         cut_torn(self.folder / HEADS_FILE)
-        append_line(self.folder / HEADS_FILE, signed.line)
-        return record
+        append_line(self.folder / HEADS_FILE, head.line)
+        return record, head
+
+    def _signed(self, record: Record) -> Head:
+        return self._key.head(record.number, digest_of(record))

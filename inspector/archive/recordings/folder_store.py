@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from inspector.access.durable_files import sync_folder
 from inspector.archive.recordings.objects import (
     DIGEST,
     ObjectMissingError,
@@ -21,7 +22,7 @@ from inspector.archive.recordings.objects import (
 )
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-"""Rights of what is made: recordings show people, and products before their sale."""
+"""Rights of new folders and files: recordings show people, and products before their sale."""
 _NEW = "new"
 """Folder of files that are being written."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -70,7 +71,7 @@ class FolderStore:
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
         if _age_s(aside) < min_age_s:
-            aside.replace(path)  # the same content, whoever has written it meanwhile
+            aside.replace(path)  # the same content, even if another process has written it meanwhile
             return False
         aside.unlink()
         return True
@@ -112,13 +113,13 @@ class FolderStore:
                 os.fsync(file.fileno())
             if not path.parent.exists():
                 path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-                _flush(self._folder)
+                sync_folder(self._folder)
             new.replace(path)
         except BaseException:
             with suppress(OSError):
                 new.unlink()
             raise
-        _flush(path.parent)
+        sync_folder(path.parent)
 
     def _check_room(self, num_bytes: int) -> None:
         free_bytes = shutil.disk_usage(self._folder).free
@@ -142,12 +143,3 @@ class FolderStore:
 
 def _age_s(path: Path) -> float:
     return time.time() - path.stat().st_mtime
-
-
-def _flush(folder: Path) -> None:
-    """Makes a new name in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,8 +12,8 @@ from inspector.archive.recordings.metrics import RecordingMetrics
 from inspector.archive.recordings.objects import PREFIXES, ObjectStoreError, ObjectStoreFullError
 from inspector.archive.recordings.retention import Retention
 from inspector.verdicts.follow import StoreError
-from inspector.verdicts.retries import Retries
-from streams.log import LogError, LogLostError
+from streams.log import LogError
+from streams.outage import Outage, OutageLines, OutagePolicy
 
 log = logging.getLogger("inspector.archive.recordings")
 
@@ -21,8 +21,15 @@ IDLE_S = 0.5
 RETENTION_EVERY_S = 60.0
 FIRST_SWEEP_S = 3600.0
 """After the start: a service that restarts often does not search its store each time."""
-FIRST_DELAY_S, MAX_DELAY_S = 0.5, 15.0
-REMIND_EVERY_S = 600.0
+POLICY = OutagePolicy(0.5, 15.0, remind_s=600.0, errors=(LogError, StoreError, ObjectStoreError))
+LINES = OutageLines(
+    log,
+    lambda error: (
+        f"Recordings are not kept at present: {error}. The line goes on; they are kept later, as far as the "
+        "log still has them then."
+    ),
+    "Recordings are kept again.",
+)
 
 
 @dataclass(slots=True)
@@ -54,7 +61,7 @@ class Keeping:
     ) -> None:
         self._keeper, self._retention, self._metrics, self._monotonic = keeper, retention, metrics, monotonic
         """`prepare` is called until it succeeds once, before anything else: it makes the tables."""
-        self._outage = _Outage(metrics, monotonic)
+        self._outage = Outage(LINES, POLICY, monotonic)
         self._sweep = _Sweep(retention)
         now_s = monotonic()
         self._jobs = (
@@ -74,12 +81,18 @@ class Keeping:
             for job in self._jobs:
                 job.run_if_due(self._monotonic())
             is_busy = self._keeper.step()
-        except LogLostError:
-            raise
-        except (LogError, StoreError, ObjectStoreError) as error:
-            return self._outage.begin(error)
-        self._outage.end()
+        except self._outage.errors as error:
+            return self._failed(error)
+        self._outage.worked()
+        self._metrics.is_full.set(0)
         return 0.0 if is_busy else IDLE_S
+
+    def _failed(self, error: Exception) -> float:
+        is_full = isinstance(error, ObjectStoreFullError)
+        self._metrics.is_full.set(is_full)
+        if isinstance(error, ObjectStoreError):
+            self._metrics.store_errors.inc()
+        return self._outage.failed(error, level=logging.ERROR if is_full else logging.WARNING)
 
     def _apply(self) -> None:
         self._retention.apply()
@@ -98,31 +111,3 @@ class _Sweep:
         self._at = (self._at + 1) % len(self._prefixes)
         if removed:
             log.info("Removed %d recordings that no piece needs.", removed)
-
-
-class _Outage:
-    """Logs when recordings cannot be kept, every ten minutes while it lasts, and when they are kept again."""
-
-    def __init__(self, metrics: RecordingMetrics, monotonic: Callable[[], float]) -> None:
-        self._metrics = metrics
-        self._retries = Retries(FIRST_DELAY_S, MAX_DELAY_S, REMIND_EVERY_S, monotonic)
-
-    def begin(self, error: Exception) -> float:
-        """Returns the delay before the next attempt."""
-        is_full = isinstance(error, ObjectStoreFullError)
-        self._metrics.is_full.set(is_full)
-        if isinstance(error, ObjectStoreError):
-            self._metrics.store_errors.inc()
-        if self._retries.is_due():
-            log.log(
-                logging.ERROR if is_full else logging.WARNING,
-                "Recordings are not kept at present: %s. The line goes on; they are kept later, as far as the log "
-                "still has them then.",
-                error,
-            )
-        return self._retries.next_delay_s()
-
-    def end(self) -> None:
-        if self._retries.worked():
-            log.warning("Recordings are kept again.")
-        self._metrics.is_full.set(0)

@@ -43,6 +43,12 @@ class RecordingMetrics:
             ["decision"],
             registry=registry,
         )
+        self.at_limit = Gauge(
+            "inspector_recordings_at_limit",
+            "1 while the oldest recordings are removed before their days are over, for the limit of bytes.",
+            ["decision"],
+            registry=registry,
+        )
         self.lag_s = Gauge(
             "inspector_recordings_lag_seconds",
             "Age of the oldest verdict whose recordings are not yet looked at.",

@@ -12,7 +12,8 @@ from inspector.archive.database import Database
 from inspector.archive.recordings.metrics import RecordingMetrics, decision_name
 from inspector.archive.recordings.missing import Why
 from inspector.archive.recordings.objects import PREFIXES, ObjectStore
-from inspector.archive.schema import HOLDS
+from inspector.archive.recordings.spells import Kept, LimitSpells
+from inspector.archive.schema import HOLDS, VERDICTS
 from inspector.archive.tables_recordings import KEPT_PIECES, PIECE_RECORDINGS, RECORDING_OBJECTS
 from inspector.recipe.keep import Keep
 
@@ -51,12 +52,15 @@ class Retention:
     ) -> None:
         self._database, self._store, self._keeps, self._metrics = database, store, keeps, metrics
         self._clock_ns, self._grace_s = clock_ns, grace_s
+        self._spells = LimitSpells(metrics)
 
     def apply(self) -> int:
         """Removes recordings above the limits of age and bytes; returns the number of pieces."""
         groups = self._groups()
         self._show(groups)
-        return sum(self._apply_to(group) for group in groups)
+        removed = sum(self._apply_to(group) for group in groups)
+        self._spells.close_round({Kept(group.recipe, group.decision) for group in groups})
+        return removed
 
     def sweep(self, prefixes: Sequence[str] = PREFIXES) -> int:
         """Removes files that no piece needs and that are older than the grace; returns their number."""
@@ -84,6 +88,7 @@ class Retention:
         keep = self._keeps.get(group.recipe, Keep())
         oldest_ns = self._clock_ns() - round(keep.days(group.decision) * _DAY_NS)
         removed, left_bytes = 0, group.num_bytes - group.held_bytes
+        self._spells.note(Kept(group.recipe, group.decision), left_bytes, keep.max_bytes(group.decision))
         while True:
             pieces = self._oldest(group)
             old = [key for key, entry_ns, _ in pieces if entry_ns < oldest_ns]
@@ -93,10 +98,10 @@ class Retention:
                     left_bytes -= size
                     if entry_ns >= oldest_ns:
                         over.append(key)
-            self._remove([*old, *over])
-            self._metrics.removed_pieces.labels(decision_name(group.decision), "age").inc(len(old))
-            self._metrics.removed_pieces.labels(decision_name(group.decision), "bytes").inc(len(over))
-            removed += len(old) + len(over)
+            gone = self._remove([*old, *over])
+            self._metrics.removed_pieces.labels(decision_name(group.decision), "age").inc(len(gone & set(old)))
+            self._metrics.removed_pieces.labels(decision_name(group.decision), "bytes").inc(len(gone & set(over)))
+            removed += len(gone)
             if len(old) + len(over) < MAX_PIECES:
                 return removed
 
@@ -112,15 +117,21 @@ class Retention:
         with self._database.read() as connection:
             return [(row.verdict_key, row.entry_ns, row.bytes) for row in connection.execute(query)]
 
-    def _remove(self, keys: Sequence[int]) -> None:
+    def _remove(self, keys: Sequence[int]) -> set[int]:
+        """Those that nobody has begun to hold meanwhile; returns them."""
         if not keys:
-            return
+            return set()
         with self._database.write() as connection:
-            held = set(connection.execute(select(HOLDS.c.verdict_key).where(HOLDS.c.verdict_key.in_(keys))).scalars())
-            keys = [key for key in keys if key not in held]
-            freed = self._free(connection, keys)
+            # Until the end of the transaction nobody can begin to hold them; who began before is seen by the next
+            # statement.
+            of_pieces = VERDICTS.c.key.in_(keys)
+            connection.execute(select(VERDICTS.c.key).where(of_pieces).order_by(VERDICTS.c.key).with_for_update())
+            held = connection.execute(select(HOLDS.c.verdict_key).where(HOLDS.c.verdict_key.in_(keys))).scalars()
+            gone = set(keys) - set(held)
+            freed = self._free(connection, sorted(gone))
         for digest in freed:
             self._store.remove(digest, self._grace_s)
+        return gone
 
     def _free(self, connection: Connection, keys: Sequence[int]) -> list[str]:
         """Takes the files of these pieces out of the tables; returns those that no other piece needs."""

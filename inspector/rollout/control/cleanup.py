@@ -79,7 +79,7 @@ def _active(table: ControlTable) -> Iterator[tuple[str, str]]:
         for previous in _previous(table, line, active.live):
             yield previous.folder, f"a roll-back of {recipe} on {line} returns to it"
     for (line, recipe), active in sorted(table.active.items()):
-        yield active.trial.folder, f"on trial for {recipe} on {line}"
+        yield active.candidate.folder, f"on trial for {recipe} on {line}"
         yield active.live.folder, f"live for {recipe} on {line}"
 
 

@@ -1,6 +1,6 @@
 """Writes deployments and roll-backs to the control topics. Does not wait for workers.
 
-Two people who deploy in the same second may take the same number. The later record counts, and both are told.
+Two people who deploy in the same second may take the same number. The later record counts, and both commands report it.
 """
 
 import time
@@ -18,7 +18,7 @@ from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe
 from inspector.rollout.control.records import ControlTable, active_output, deployment_output, targets_of
-from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, DeploymentMode
 from streams.log import Log
 from streams.records import Output, Topics
 
@@ -41,13 +41,13 @@ class Change:
 
     target: DeploymentTarget
     deployment: Deployment
-    active: Active
-    before: Active
+    active: ActiveDeployment
+    before: ActiveDeployment
 
     @property
     def expected(self) -> Deployment:
         """The deployment that workers must take up; number 0: the recipe's own bundle."""
-        return self.active.trial if self.active.trial.number else self.active.live
+        return self.active.candidate if self.active.candidate.number else self.active.live
 
 
 class DeployError(Exception):
@@ -85,7 +85,7 @@ class DeploymentCommands:
     def roll_back(self, reason: str) -> list[Change]:
         """Ends the recipe's trials; without trials, returns to the deployments before the live ones. Leaves lines that
         have nothing to roll back. Raises DeployError where no line has, LogError."""
-        on_trial = [target for target in self.targets if self._active(target).HasField("trial")]
+        on_trial = [target for target in self.targets if self._active(target).HasField("candidate")]
         if on_trial:
             return self._write([self._end_trial(target, reason) for target in on_trial])
         deployed = [target for target in self.targets if self._active(target).live.folder]
@@ -102,12 +102,12 @@ class DeploymentCommands:
         for change in changes:
             if self._table.active.get(change.target) == change.active:
                 withdrawn = _copy(change.deployment)
-                withdrawn.withdrawn = reason or "withdrawn"
+                withdrawn.cancelled_reason = reason or "withdrawn"
                 outputs += self._outputs(change.target, withdrawn, change.before)
         self._publish(outputs)
 
-    def _active(self, target: DeploymentTarget) -> Active:
-        return self._table.active.get(target, Active())
+    def _active(self, target: DeploymentTarget) -> ActiveDeployment:
+        return self._table.active.get(target, ActiveDeployment())
 
     def _deployment(self, mode: DeploymentMode, reason: str) -> Deployment:
         return Deployment(
@@ -124,29 +124,34 @@ class DeploymentCommands:
         deployment = _copy(deployment)
         if deployment.mode != LIVE:
             live = before.live if before.HasField("live") else None
-            return Change(target, deployment, Active(live=live, trial=deployment), before)
+            return Change(target, deployment, ActiveDeployment(live=live, candidate=deployment), before)
         deployment.previous = before.live.number
-        return Change(target, deployment, Active(live=deployment), before)
+        return Change(target, deployment, ActiveDeployment(live=deployment), before)
 
     def _end_trial(self, target: DeploymentTarget, reason: str) -> Change:
         before = self._active(target)
         deployment = self._deployment(LIVE, reason)
-        deployment.rolls_back = before.trial.number
+        deployment.rolls_back = before.candidate.number
         _restore(deployment, before.live)
-        return Change(target, deployment, Active(live=before.live) if before.HasField("live") else Active(), before)
+        return Change(
+            target,
+            deployment,
+            ActiveDeployment(live=before.live) if before.HasField("live") else ActiveDeployment(),
+            before,
+        )
 
     def _roll_back_to(self, target: DeploymentTarget, reason: str) -> Change:
         before = self._active(target)
         deployment = self._deployment(LIVE, reason)
         deployment.rolls_back = before.live.number
         _restore(deployment, self._table.deployments.get((target.line, before.live.previous), Deployment()))
-        return Change(target, deployment, Active(live=deployment), before)
+        return Change(target, deployment, ActiveDeployment(live=deployment), before)
 
     def _write(self, changes: list[Change]) -> list[Change]:
         self._publish([out for c in changes for out in self._outputs(c.target, c.deployment, c.active)])
         return changes
 
-    def _outputs(self, target: DeploymentTarget, deployment: Deployment, active: Active) -> list[Output]:
+    def _outputs(self, target: DeploymentTarget, deployment: Deployment, active: ActiveDeployment) -> list[Output]:
         topics = Topics(self._service.config.prefix, target.line)
         return [deployment_output(topics, deployment), active_output(topics, target.recipe, active)]
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import MODES, ControlTable
-from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, DeploymentMode
 
 LIVE = DeploymentMode.DEPLOYMENT_MODE_LIVE
 
@@ -31,12 +31,12 @@ def rows_of(table: ControlTable) -> list[Row]:
 
 
 def _state(table: ControlTable, line: str, deployment: Deployment, rolled_back_by: int | None) -> str:
-    active = table.active.get(DeploymentTarget(line, deployment.recipe), Active())
-    if deployment.withdrawn:
-        return f"withdrawn: {deployment.withdrawn}"
+    active = table.active.get(DeploymentTarget(line, deployment.recipe), ActiveDeployment())
+    if deployment.cancelled_reason:
+        return f"withdrawn: {deployment.cancelled_reason}"
     if deployment.rolls_back and _is_trial(table, line, deployment.rolls_back):
         return "done"
-    if deployment.number in (active.live.number, active.trial.number):
+    if deployment.number in (active.live.number, active.candidate.number):
         return f"{MODES.get(deployment.mode, '?')} now"
     if rolled_back_by is not None:
         return f"rolled back by {rolled_back_by}"

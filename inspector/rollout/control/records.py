@@ -17,7 +17,7 @@ from inspector.judging.active_models import DeploymentRef, DeploymentTarget
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import ANY
 from inspector.verdicts.words import enum_word
-from protos.inspection.v1.control_pb2 import Active, Deployment, DeploymentMode, WorkerPhase, WorkerState
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, DeploymentMode, WorkerPhase, WorkerState
 from streams.log import Log, LogStoppedError, Start, Tail
 from streams.records import CONTROL_KIND, TYPE_PREFIX, Output, Record, Topics
 
@@ -70,7 +70,7 @@ class ControlTable:
 
     def __init__(self, prefix: str, lines: Sequence[str]) -> None:
         self._line_of = {Topics(prefix, line).of(CONTROL_KIND): line for line in lines}
-        self.active: dict[DeploymentTarget, Active] = {}
+        self.active: dict[DeploymentTarget, ActiveDeployment] = {}
         self.deployments: dict[tuple[str, int], Deployment] = {}
         self.workers: dict[WorkerAt, WorkerStatus] = {}
         self._last_ns: dict[str, int] = {}
@@ -98,7 +98,7 @@ class ControlTable:
         kind, _, rest = record.key.decode().partition("/")
         match kind:
             case "active":
-                self.active[DeploymentTarget(line, rest)] = Active.FromString(record.value)
+                self.active[DeploymentTarget(line, rest)] = ActiveDeployment.FromString(record.value)
             case "deployment":
                 self.deployments[line, _number(rest)] = Deployment.FromString(record.value)
             case "worker":
@@ -150,7 +150,7 @@ def targets_of(service: Service) -> dict[DeploymentTarget, Recipe]:
     return {DeploymentTarget(line, r.name): r for r in service.recipes for line in lines if r.line in (ANY, line)}
 
 
-def active_output(topics: Topics, recipe: str, active: Active) -> Output:
+def active_output(topics: Topics, recipe: str, active: ActiveDeployment) -> Output:
     return _output(topics, f"active/{recipe}", active)
 
 

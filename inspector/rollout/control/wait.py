@@ -68,7 +68,7 @@ def _check_standing(table: ControlTable, change: Change) -> None:
     """Our own record has been read, so any other record is later. Raises DeployError."""
     active = table.active.get(change.target)
     if active is not None and active != change.active:
-        other = active.trial if active.HasField("trial") else active.live
+        other = active.candidate if active.HasField("candidate") else active.live
         raise DeployError(
             f"deployment {other.number} by {other.by} replaced deployment {change.deployment.number}: talk to them"
         )

@@ -40,10 +40,10 @@ export class ScoreScale {
     this.#spread(ends, hasLimits);
     const x = place(score);
     this.#marker.setAttribute("transform", `translate(${x} 0)`);
-    this.#value.setAttribute("x", Math.min(WIDTH - 30, Math.max(30, x)));
-    this.#value.textContent = digits(score);
+    this.#value.setAttribute("x", Math.min(WIDTH - 38, Math.max(38, x)));
+    this.#value.textContent = scoreDigits(score);
     const limits = hasLimits ? `; good below ${digits(pass_below)}, defective above ${digits(fail_above)}` : "";
-    this.svg.setAttribute("aria-label", `defect score ${digits(score)}${limits}`);
+    this.svg.setAttribute("aria-label", `defect score ${scoreDigits(score)}${limits}`);
   }
 
   // The two labels must not overlap.
@@ -57,6 +57,11 @@ export class ScoreScale {
 
 export function digits(value) {
   return value >= 0.1 && value < 0.995 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+// A score of 0.998 is not 1.
+function scoreDigits(value) {
+  return value >= 0.995 && value < 0.9995 ? value.toFixed(3) : digits(value);
 }
 
 function inside(x, margin = 90) {

@@ -6,13 +6,15 @@ import { ScoreScale } from "./score_scale.js";
 import { Spectrogram } from "./spectrogram.js";
 
 const STRIP = 24;
+const SIDES = "left: good, right: defective (log-odds)";
 const MEDIA_EVERY_MS = 500; // pictures of faster lines are left out, decisions never
 const STATES = { present: "✓", missing: "✕", stale: "◌", implausible: "!" };
 
 export class Station {
   #heading = element("bdi", { class: "named" });
   #decision = element("div", { class: "verdict" });
-  #piece = element("p", { class: "piece" });
+  #link = element("a", { class: "named" }, element("bdi"));
+  #about = element("span", { class: "about" });
   #why = element("p", { class: "why" });
   #scale = new ScoreScale();
   #sources = element("div", { class: "sources" });
@@ -29,10 +31,10 @@ export class Station {
     this.#heading.textContent = name;
     this.node = element("section", { class: "station", "aria-label": `station ${name}` },
       element("header", { class: "spread" }, element("h2", {}, this.#heading), this.#figures),
-      element("div", { class: "lead" }, this.#decision, this.#piece, this.#why),
+      element("div", { class: "lead" }, this.#decision, element("p", { class: "piece" }, this.#link, this.#about), this.#why),
       this.#scale.node, this.#sources,
       element("div", { class: "below" },
-        element("div", {}, element("h3", {}, "What each source adds"), this.#bars),
+        element("div", {}, element("h3", {}, "What each source adds", element("span", { class: "quiet" }, SIDES)), this.#bars),
         element("div", {}, element("h3", {}, "Sources"), this.#sensors, this.#facts)),
       this.#strip);
   }
@@ -71,7 +73,7 @@ export class Station {
   showFigures(data) {
     const takt = data.takt_s === null ? "–" : `${data.takt_s} s`;
     const rows = [["takt", takt], ["per minute", data.per_minute ?? "–"],
-      ["p95", data.p95_ms === null ? "–" : `${Math.round(data.p95_ms)} ms`],
+      ["95 % within", data.p95_ms === null ? "–" : `${Math.round(data.p95_ms)} ms`],
       ["REVIEW", data.review_share === null ? "–" : `${(100 * data.review_share).toFixed(1)} %`]];
     fill(this.#figures, rows.flatMap(([name, value]) => [[name, value]]));
     this.#sensors.replaceChildren(...data.sensors.map(sensorItem));
@@ -89,9 +91,8 @@ export class Station {
     this.node.dataset.appended = card.append_ms;
     this.#decision.replaceChildren(decision(card.decision, "large"));
     const pass = card.pass ? element("span", { class: "quiet" }, `pass ${card.pass}`) : null;
-    this.#piece.replaceChildren(
-      element("a", { class: "named", href: card.page, title: card.piece }, element("bdi", {}, card.piece)),
-      name(card.product, "quiet"),
+    this.#nameLink(card);
+    this.#about.replaceChildren(name(card.product, "quiet"),
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
     this.#why.textContent = card.why;
     this.#scale.show(card);
@@ -99,6 +100,12 @@ export class Station {
     this.#showFacts(card);
     this.#markStrip();
     this.#mediaSoon();
+  }
+
+  // One element for all pieces: a replaced one would lose the focus of the keyboard.
+  #nameLink(card) {
+    this.#link.href = card.page;
+    this.#link.title = this.#link.firstChild.textContent = card.piece;
   }
 
   #showFacts(card) {

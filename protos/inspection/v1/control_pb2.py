@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/inspection/v1/control.proto\x12\rinspection.v1\"\xa5\x02\n\nDeployment\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0e\n\x06\x62undle\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\x12+\n\x04mode\x18\x07 \x01(\x0e\x32\x1d.inspection.v1.DeploymentMode\x12\r\n\x05share\x18\x08 \x01(\x01\x12\x10\n\x08stations\x18\t \x03(\t\x12\x13\n\x0b\x64\x65ployed_ns\x18\n \x01(\x03\x12\n\n\x02\x62y\x18\x0b \x01(\t\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nrolls_back\x18\r \x01(\r\x12\x10\n\x08previous\x18\x0e \x01(\r\x12\x11\n\twithdrawn\x18\x0f \x01(\t\"[\n\x06\x41\x63tive\x12\'\n\x04live\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Deployment\x12(\n\x05trial\x18\x02 \x01(\x0b\x32\x19.inspection.v1.Deployment\"\xfe\x01\n\x0bWorkerState\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x12\n\ndeployment\x18\x03 \x01(\r\x12)\n\x05phase\x18\x04 \x01(\x0e\x32\x1a.inspection.v1.WorkerPhase\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\r\n\x05\x61t_ns\x18\x06 \x01(\x03\x12\x0c\n\x04live\x18\x07 \x01(\r\x12\x14\n\x0cshadow_equal\x18\x08 \x01(\x04\x12\x18\n\x10shadow_different\x18\t \x01(\x04\x12\x0e\n\x06\x65ngine\x18\n \x01(\t\x12\x0e\n\x06\x64igest\x18\x0b \x01(\t\x12\x13\n\x0blive_digest\x18\x0c \x01(\t*\x83\x01\n\x0e\x44\x65ploymentMode\x12\x1f\n\x1b\x44\x45PLOYMENT_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45PLOYMENT_MODE_LIVE\x10\x01\x12\x1a\n\x16\x44\x45PLOYMENT_MODE_SHADOW\x10\x02\x12\x1a\n\x16\x44\x45PLOYMENT_MODE_CANARY\x10\x03*\xc3\x01\n\x0bWorkerPhase\x12\x1c\n\x18WORKER_PHASE_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_PHASE_LOADING\x10\x01\x12\x19\n\x15WORKER_PHASE_CHECKING\x10\x02\x12\x16\n\x12WORKER_PHASE_READY\x10\x03\x12\x15\n\x11WORKER_PHASE_LIVE\x10\x04\x12\x18\n\x14WORKER_PHASE_REFUSED\x10\x05\x12\x18\n\x14WORKER_PHASE_STOPPED\x10\x06\x42O\n\x1einspector.protos.inspection.v1P\x01Z+inspector/protos/inspection/v1;inspectionv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/inspection/v1/control.proto\x12\rinspection.v1\"\xb7\x02\n\nDeployment\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0e\n\x06\x62undle\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\x12+\n\x04mode\x18\x07 \x01(\x0e\x32\x1d.inspection.v1.DeploymentMode\x12\r\n\x05share\x18\x08 \x01(\x01\x12\x10\n\x08stations\x18\t \x03(\t\x12\x13\n\x0b\x64\x65ployed_ns\x18\n \x01(\x03\x12\n\n\x02\x62y\x18\x0b \x01(\t\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nrolls_back\x18\r \x01(\r\x12\x10\n\x08previous\x18\x0e \x01(\r\x12#\n\x10\x63\x61ncelled_reason\x18\x0f \x01(\tR\twithdrawn\"p\n\x10\x41\x63tiveDeployment\x12\'\n\x04live\x18\x01 \x01(\x0b\x32\x19.inspection.v1.Deployment\x12\x33\n\tcandidate\x18\x02 \x01(\x0b\x32\x19.inspection.v1.DeploymentR\x05trial\"\xfe\x01\n\x0bWorkerState\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0e\n\x06recipe\x18\x02 \x01(\t\x12\x12\n\ndeployment\x18\x03 \x01(\r\x12)\n\x05phase\x18\x04 \x01(\x0e\x32\x1a.inspection.v1.WorkerPhase\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\r\n\x05\x61t_ns\x18\x06 \x01(\x03\x12\x0c\n\x04live\x18\x07 \x01(\r\x12\x14\n\x0cshadow_equal\x18\x08 \x01(\x04\x12\x18\n\x10shadow_different\x18\t \x01(\x04\x12\x0e\n\x06\x65ngine\x18\n \x01(\t\x12\x0e\n\x06\x64igest\x18\x0b \x01(\t\x12\x13\n\x0blive_digest\x18\x0c \x01(\t*\x83\x01\n\x0e\x44\x65ploymentMode\x12\x1f\n\x1b\x44\x45PLOYMENT_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45PLOYMENT_MODE_LIVE\x10\x01\x12\x1a\n\x16\x44\x45PLOYMENT_MODE_SHADOW\x10\x02\x12\x1a\n\x16\x44\x45PLOYMENT_MODE_CANARY\x10\x03*\xc3\x01\n\x0bWorkerPhase\x12\x1c\n\x18WORKER_PHASE_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_PHASE_LOADING\x10\x01\x12\x19\n\x15WORKER_PHASE_CHECKING\x10\x02\x12\x16\n\x12WORKER_PHASE_READY\x10\x03\x12\x15\n\x11WORKER_PHASE_LIVE\x10\x04\x12\x18\n\x14WORKER_PHASE_REFUSED\x10\x05\x12\x18\n\x14WORKER_PHASE_STOPPED\x10\x06\x42O\n\x1einspector.protos.inspection.v1P\x01Z+inspector/protos/inspection/v1;inspectionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,14 +32,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.inspection.v1.contro
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\036inspector.protos.inspection.v1P\001Z+inspector/protos/inspection/v1;inspectionv1'
-  _globals['_DEPLOYMENTMODE']._serialized_start=700
-  _globals['_DEPLOYMENTMODE']._serialized_end=831
-  _globals['_WORKERPHASE']._serialized_start=834
-  _globals['_WORKERPHASE']._serialized_end=1029
+  _globals['_DEPLOYMENTMODE']._serialized_start=739
+  _globals['_DEPLOYMENTMODE']._serialized_end=870
+  _globals['_WORKERPHASE']._serialized_start=873
+  _globals['_WORKERPHASE']._serialized_end=1068
   _globals['_DEPLOYMENT']._serialized_start=54
-  _globals['_DEPLOYMENT']._serialized_end=347
-  _globals['_ACTIVE']._serialized_start=349
-  _globals['_ACTIVE']._serialized_end=440
-  _globals['_WORKERSTATE']._serialized_start=443
-  _globals['_WORKERSTATE']._serialized_end=697
+  _globals['_DEPLOYMENT']._serialized_end=365
+  _globals['_ACTIVEDEPLOYMENT']._serialized_start=367
+  _globals['_ACTIVEDEPLOYMENT']._serialized_end=479
+  _globals['_WORKERSTATE']._serialized_start=482
+  _globals['_WORKERSTATE']._serialized_end=736
 # @@protoc_insertion_point(module_scope)

@@ -36,7 +36,7 @@ WORKER_PHASE_REFUSED: WorkerPhase
 WORKER_PHASE_STOPPED: WorkerPhase
 
 class Deployment(_message.Message):
-    __slots__ = ("number", "recipe", "folder", "bundle", "version", "digest", "mode", "share", "stations", "deployed_ns", "by", "reason", "rolls_back", "previous", "withdrawn")
+    __slots__ = ("number", "recipe", "folder", "bundle", "version", "digest", "mode", "share", "stations", "deployed_ns", "by", "reason", "rolls_back", "previous", "cancelled_reason")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     FOLDER_FIELD_NUMBER: _ClassVar[int]
@@ -51,7 +51,7 @@ class Deployment(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     ROLLS_BACK_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
-    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_REASON_FIELD_NUMBER: _ClassVar[int]
     number: int
     recipe: str
     folder: str
@@ -66,16 +66,16 @@ class Deployment(_message.Message):
     reason: str
     rolls_back: int
     previous: int
-    withdrawn: str
-    def __init__(self, number: _Optional[int] = ..., recipe: _Optional[str] = ..., folder: _Optional[str] = ..., bundle: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., mode: _Optional[_Union[DeploymentMode, str]] = ..., share: _Optional[float] = ..., stations: _Optional[_Iterable[str]] = ..., deployed_ns: _Optional[int] = ..., by: _Optional[str] = ..., reason: _Optional[str] = ..., rolls_back: _Optional[int] = ..., previous: _Optional[int] = ..., withdrawn: _Optional[str] = ...) -> None: ...
+    cancelled_reason: str
+    def __init__(self, number: _Optional[int] = ..., recipe: _Optional[str] = ..., folder: _Optional[str] = ..., bundle: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., mode: _Optional[_Union[DeploymentMode, str]] = ..., share: _Optional[float] = ..., stations: _Optional[_Iterable[str]] = ..., deployed_ns: _Optional[int] = ..., by: _Optional[str] = ..., reason: _Optional[str] = ..., rolls_back: _Optional[int] = ..., previous: _Optional[int] = ..., cancelled_reason: _Optional[str] = ...) -> None: ...
 
-class Active(_message.Message):
-    __slots__ = ("live", "trial")
+class ActiveDeployment(_message.Message):
+    __slots__ = ("live", "candidate")
     LIVE_FIELD_NUMBER: _ClassVar[int]
-    TRIAL_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     live: Deployment
-    trial: Deployment
-    def __init__(self, live: _Optional[_Union[Deployment, _Mapping]] = ..., trial: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
+    candidate: Deployment
+    def __init__(self, live: _Optional[_Union[Deployment, _Mapping]] = ..., candidate: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class WorkerState(_message.Message):
     __slots__ = ("worker", "recipe", "deployment", "phase", "detail", "at_ns", "live", "shadow_equal", "shadow_different", "engine", "digest", "live_digest")

@@ -13,7 +13,7 @@ from inspector.alerts.desk import Finding
 from inspector.alerts.metrics import AlertMetrics
 from inspector.alerts.place import Place
 from inspector.alerts.settings import WebhookSettings
-from inspector.alerts.watch import FailingArchive, Watch
+from inspector.alerts.watch import FailingArchive, RecordingsAtLimit, Watch
 from inspector.archive.database import Database
 from inspector.verdicts.follow import StoreError
 from tests.inspector.alerts.delivering import Deliveries, eventually
@@ -131,6 +131,21 @@ def test_an_archive_that_does_not_run_is_found_too() -> None:
     assert [finding.place.condition for finding in probe.find()] == ["archive"]
     up.set(1)
     assert probe.find() == ()
+
+
+def test_recordings_at_their_limit_are_found_once_somebody_has_looked() -> None:
+    registry = CollectorRegistry()
+    probe = RecordingsAtLimit(registry)
+    assert probe.find() is None
+    at_limit = Gauge("inspector_recordings_at_limit", "as the recordings'", ["decision"], registry=registry)
+    for decision in ("pass", "fail", "review"):
+        at_limit.labels(decision).set(decision == "fail")
+    findings = probe.find()
+    assert findings is not None
+    assert [(finding.place.part, finding.level) for finding in findings] == [("FAIL", "look_later")]
+    assert "fail_bytes" in findings[0].detail
+    at_limit.labels("fail").set(0)
+    assert probe.find() == []
 
 
 def test_what_cannot_be_stored_is_delivered_all_the_same_and_stored_later_under_the_same_key(

@@ -26,5 +26,13 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """For tests whose statements others have tried on both databases."""
+    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
+        upgrade(opened)
+        yield opened
+
+
+@pytest.fixture
 def archive(database: Database) -> Archive:
     return Archive(database)

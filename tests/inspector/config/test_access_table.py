@@ -91,3 +91,43 @@ def test_a_mistake_is_named(tmp_path: Path, access: str, expected: str) -> None:
 def test_the_example_for_kafka_gives_roles_by_certificate() -> None:
     text = (Path(__file__).parents[3] / "deploy" / "examples" / "kafka.toml").read_text()
     assert "[access.certificates]" in text
+
+
+def test_the_page_url_of_the_provider_is_the_public_url_of_the_page_now(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key of earlier versions still works, with a word about the new one."""
+    old = OIDC + 'page_url = "https://old.example"\n'
+    assert load_service(write(tmp_path, GOOD + old)).config.web.public_url == "https://old.example"
+    assert "[access.oidc] page_url is called [web] public_url now" in caplog.text
+    both = '[web]\npublic_url = "https://new.example/"\n' + old
+    assert load_service(write(tmp_path, GOOD + both)).config.web.public_url == "https://new.example"
+
+
+def test_alerts_link_to_the_public_page_unless_they_say_otherwise(tmp_path: Path) -> None:
+    public = GOOD + '[web]\npublic_url = "https://inspector.plant.example"\n'
+    own = public + '[alerts]\nlink = "http://line-1:8080"\n'
+    assert load_service(write(tmp_path, public)).config.alert_settings.link == "https://inspector.plant.example"
+    assert load_service(write(tmp_path, own)).config.alert_settings.link == "http://line-1:8080"
+
+
+@pytest.mark.parametrize(
+    ("web", "expected"),
+    [
+        ('trusted_proxies = ["10.0.0.5"]\n', "web.trusted_proxies names proxies"),
+        ('trusted_proxies = ["proxy.plant"]\n[access]\nallow_anonymous = true\n', "'proxy.plant' is no network"),
+        ('trusted_proxies = ["0.0.0.0/0"]\n[access]\nallow_anonymous = true\n', "trusts everybody"),
+        ('public_url = "inspector.plant.example"\n', "is no address"),
+        ('public_url = "https://plant.example/inspector"\n', "has a path"),
+        ('public_url = "https://lee:secret@plant.example"\n', "holds a name or a password"),
+    ],
+)
+def test_a_proxy_and_a_public_address_that_cannot_work_are_named(tmp_path: Path, web: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_service(write(tmp_path, GOOD + "[web]\n" + web))
+    assert expected in str(caught.value)
+
+
+def test_proxies_are_trusted_by_address_or_network(tmp_path: Path) -> None:
+    web = '[web]\ntrusted_proxies = ["10.0.0.5", "fd00::/64"]\n[access]\nallow_anonymous = true\n'
+    assert load_service(write(tmp_path, GOOD + web)).config.web.settings.trusted_proxies == ("10.0.0.5", "fd00::/64")

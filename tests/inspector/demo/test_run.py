@@ -1,10 +1,14 @@
 """The demo from its command to its last line, on a toy bundle and with few pieces: real service, log and gRPC."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
+import pytest
 
 from inspector.bundle.schema import SignalInput
 from tests.bundles import Toy, write_toy_bundle
@@ -37,19 +41,25 @@ end_s = 0.25
 """
 
 
-def run(folder: Path, bundle: str) -> subprocess.CompletedProcess[str]:
+TOY = Toy(signal=SignalInput(sample_rate_hz=16_000, num_samples=4_000, num_channels=1))
+
+
+def command(folder: Path, bundle: str) -> list[str]:
+    """The demo of 24 pieces; writes its configuration."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     (folder / "service.toml").write_text(CONFIG.format(port=port))
     (folder / "recipe.toml").write_text(RECIPE.format(bundle=bundle))
-    command = [sys.executable, "-m", "inspector", "demo", "--config", str(folder / "service.toml"), "--pieces", "24"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    config = str(folder / "service.toml")
+    return [sys.executable, "-u", "-m", "inspector", "demo", "--config", config, "--pieces", "24"]
+
+
+def run(folder: Path, bundle: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(folder, bundle), capture_output=True, text=True, timeout=120)
 
 
 def test_every_piece_has_one_verdict_and_the_last_line_says_so(tmp_path: Path) -> None:
-    write_toy_bundle(
-        tmp_path / "toy", Toy(signal=SignalInput(sample_rate_hz=16_000, num_samples=4_000, num_channels=1))
-    )
+    write_toy_bundle(tmp_path / "toy", TOY)
     done = run(tmp_path, "toy")
     assert done.returncode == 0, done.stdout + done.stderr
     *lines, last = done.stdout.splitlines()
@@ -69,3 +79,17 @@ def test_a_service_that_ends_is_reported_with_its_output(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "the service ended with exit code" in done.stderr
     assert "bundle.json" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_demo_that_is_ended_takes_its_service_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    """Else its ports stay taken, and the next demo cannot start."""
+    write_toy_bundle(tmp_path / "toy", TOY)
+    with subprocess.Popen([*command(tmp_path, "toy"), "--keep"], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        next(line for line in demo.stdout if line.startswith("station-"))
+        services = psutil.Process(demo.pid).children(recursive=True)
+        demo.send_signal(number)
+        demo.communicate(timeout=120)
+    assert services
+    assert not [each for each in services if each.is_running()]

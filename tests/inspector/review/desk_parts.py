@@ -96,12 +96,12 @@ class Floor:
             self.keep(verdict.inspection.piece_id, "top", "image", "png", picture(verdict.inspection.piece_id))
             self.keep(verdict.inspection.piece_id, "mic", "audio", "npy", sound(verdict.inspection.piece_id))
 
-    def keep(self, name: str, source: str, kind: str, form: str, content: bytes) -> None:
+    def keep(self, name: str, source: str, kind: str, form: str, content: bytes, sequence: int = 0) -> None:
         """Stores a recording of a piece, as the keeper does."""
         sha256 = hashlib.sha256(content).hexdigest()
         self.files[sha256] = content
         detail = "{}" if kind == "image" else '{"sample_rate_hz":16000.0,"first_ns":0}'
-        row = {"source": source, "sequence": 0, "kind": kind, "sha256": sha256, "detail": detail, "stored_ns": 1}
+        row = {"source": source, "sequence": sequence, "kind": kind, "sha256": sha256, "detail": detail, "stored_ns": 1}
         file = {"sha256": sha256, "kind": form, "bytes": len(content), "stored_ns": 1}
         with self.database.write() as connection:
             connection.execute(upsert(connection, RECORDING_OBJECTS).values(**file).on_conflict_do_nothing())

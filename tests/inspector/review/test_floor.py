@@ -95,7 +95,7 @@ def test_metrics_tell_how_many_pieces_and_answers_wait(tmp_path: Path) -> None:
     with desk_of(loaded) as floor:
         floor.add(["a", "b"])
         with review_part(loaded, registry, Event()):
-            until(lambda: registry.get_sample_value("inspector_review_waiting") == 2)
+            until(lambda: registry.get_sample_value("inspector_review_waiting") == 10)
             assert registry.get_sample_value("inspector_review_answers_unpublished") == 0
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from inspector.service import child as child_module
+from inspector.service import restarts
 from inspector.service.child import Child
 from tests.waiting import until
 
@@ -57,7 +58,7 @@ def runs_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_that_ends_is_started_again(
     script: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(child_module, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(restarts, "FIRST_DELAY_S", 0.01)
     started = tmp_path / "started"
     with caplog.at_level(logging.WARNING), Child("floor", script, "Look into its log.") as child:
         until(started.exists)
@@ -111,7 +112,7 @@ def test_a_child_stops_as_soon_as_the_service_is_asked_to(script: list[str], tmp
 def test_a_child_that_cannot_be_started_is_tried_again(
     script: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(child_module, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(restarts, "FIRST_DELAY_S", 0.01)
     real, failures = subprocess.Popen, [OSError(12, "Cannot allocate memory")]
 
     def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from inspector.config.service import Service, load_service_config
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipes import Recipes
-from inspector.service import part_runner
+from inspector.service import restarts
 from inspector.service.floor import PARTS, run_floor
 from inspector.service.floor_thread import working
 from inspector.service.part_runner import NamedPart
@@ -42,7 +42,7 @@ def service(tmp_path: Path) -> Service:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_runner, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(restarts, "FIRST_DELAY_S", 0.01)
 
 
 def part(name: str, work: Callable[[Event], None]) -> NamedPart:
@@ -102,7 +102,7 @@ def test_a_part_that_fails_is_started_again_and_the_others_go_on(
 
 
 def test_while_a_part_waits_to_start_again_its_gauge_is_zero(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_runner, "FIRST_DELAY_S", 600.0)
+    monkeypatch.setattr(restarts, "FIRST_DELAY_S", 600.0)
     failing = Failing(WebError("taken"), 1)
     with running(service, part("page", failing), part("archive", waits)) as registry:
         until(lambda: failing.starts == 1 and is_up(registry, "archive") and not is_up(registry, "page"))

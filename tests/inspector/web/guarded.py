@@ -46,18 +46,22 @@ class GuardedPage:
 
 @contextmanager
 def guarded_page(
-    folder: Path, access: AccessSettings | None = None, tls: TlsFiles | None = None, hosts: tuple[str, ...] = ()
+    folder: Path,
+    access: AccessSettings | None = None,
+    tls: TlsFiles | None = None,
+    hosts: tuple[str, ...] = (),
+    web: WebSettings | None = None,
 ) -> Iterator[GuardedPage]:
     """With a token of every role, unless `access` says otherwise."""
     file = folder / "tokens.json"
     tokens = tokens_of_all_roles(file)
     chosen = AccessSettings(token_file=file) if access is None else access
-    settings = WebSettings(heartbeat_s=0.1, hosts=hosts)
+    settings = replace(web or WebSettings(hosts=hosts), heartbeat_s=0.1)
     with closing(EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())) as log:
         listening = listening_socket("127.0.0.1:0")
         floor = replace(
             floor_with(settings, log),
-            access=page_access(chosen, settings.listen, settings.hosts),
+            access=page_access(chosen, settings.listen, settings.names),
             audit=AuditLog(folder / "audit"),
         )
         context = None if tls is None else tls_context(tls)

@@ -1,6 +1,8 @@
 """Routes, guards and error pages, through starlette's own client."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from inspector.access.settings import AccessSettings
+from inspector.web.access import page_access
 from inspector.web.app import create_app, page_routes
 from inspector.web.settings import WebSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
@@ -92,3 +96,10 @@ def test_static_files_are_asked_for_again_and_sent_only_when_they_changed(client
 )
 def test_nothing_but_static_files_can_be_had(client: TestClient, path: str) -> None:
     assert client.get(f"/static/{path}").status_code == 404
+
+
+def test_where_nobody_signs_in_the_sign_in_page_says_so(tmp_path: Path) -> None:
+    with closing(EmbeddedLog(tmp_path / "log.sqlite", EmbeddedSettings())) as log:
+        floor = replace(floor_with(WebSettings(), log), access=page_access(AccessSettings(), "127.0.0.1:0"))
+        with TestClient(create_app(floor), base_url="http://127.0.0.1") as client:
+            assert "Nobody needs to sign in here" in client.get("/sign-in").text

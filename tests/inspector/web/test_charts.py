@@ -130,7 +130,7 @@ def test_limits_that_changed_are_said(pages: Pages, client: TestClient) -> None:
     verdict.fail_above = 0.8
     pages.archive.put(verdict)
 
-    assert "The limits changed" in spec_of(client, "scores")["summary"]
+    assert "Not all had the same limits" in spec_of(client, "scores")["summary"]
 
 
 def test_latency_has_the_middle_and_the_slow_ones(pages: Pages, client: TestClient) -> None:

@@ -105,6 +105,26 @@ def test_everything_can_be_done_with_the_keyboard_alone(opened: Page) -> None:
     assert opened.locator("#heat").input_value() != before
 
 
+def test_a_new_piece_does_not_take_the_focus_from_the_link(opened: Page, line: RunningLine) -> None:
+    station = opened.locator(".station").first
+    link, name = station.locator(".piece a"), station.locator("h2").inner_text()
+    link.focus()
+    append(line, now(verdict(920, station=name)))
+    expect(station).to_have_attribute("data-piece", "piece-920")
+    expect(link).to_be_focused()
+    expect(link).to_have_attribute("href", re.compile("piece-920"))
+
+
+def test_a_line_of_one_station_fits_on_one_screen(opened: Page) -> None:
+    """Decision and evidence are seen together, without scrolling."""
+    opened.evaluate("document.querySelectorAll('.station:not(:first-child)').forEach((each) => each.remove())")
+    lead, sources = (opened.locator(f".station {name}").bounding_box() for name in (".lead", ".sources"))
+    assert lead is not None
+    assert sources is not None
+    assert sources["x"] >= lead["x"] + lead["width"]
+    assert opened.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
 def test_a_held_piece_stays_while_others_pass(opened: Page, line: RunningLine) -> None:
     station = opened.locator(".station").first
     earlier = station.locator(".strip button").first

@@ -108,6 +108,7 @@ def test_a_filter_stays_on_the_next_page(pages: Pages, client: TestClient) -> No
         ("before=-1", "start with the newest piece"),
         ("before=99999999999999999999", "start with the newest piece"),
         (f"piece={'x' * 300}", "at most 256"),
+        ("defect=crack", "there is no such field; fields are bundle, class, decision"),
     ],
 )
 def test_a_filter_that_cannot_be_read_says_what_to_write(client: TestClient, query: str, words: str) -> None:

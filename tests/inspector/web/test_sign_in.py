@@ -18,6 +18,7 @@ from inspector.access.tokens import TokenFile
 from inspector.gateway.certificates import TlsFiles
 from inspector.web.access import MAX_BEGUN_PER_HOST, BegunSignIns
 from inspector.web.pages.sign_in import local_path
+from inspector.web.settings import WebSettings
 from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, form_token, guarded_page, sign_in
 from tests.servers.process import ServerProcess, free_port
 from tests.waiting import until
@@ -492,9 +493,8 @@ def test_another_site_loads_nothing_and_uses_up_no_rate(tmp_path: Path) -> None:
 
 
 def test_a_page_behind_a_proxy_with_tls_has_cookies_for_tls_only(tmp_path: Path) -> None:
-    oidc = OidcSettings("https://sso.example", "inspector", page_url="https://inspector.plant.example")
-    access = AccessSettings(token_file=tmp_path / "tokens.json", oidc=oidc)
-    with guarded_page(tmp_path, access) as page, page.client() as client:
+    web = WebSettings(public_url="https://inspector.plant.example")
+    with guarded_page(tmp_path, web=web) as page, page.client() as client:
         answer = sign_in(client, page.tokens[Role.VIEWER])
     assert answer.headers["set-cookie"].startswith("__Host-inspector_session=")
     assert "Secure" in answer.headers["set-cookie"]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.folder_store import FolderStore
 from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.keeping import Keeping
@@ -38,14 +37,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 def line(judged: Judged, database: Database, tmp_path: Path) -> Iterator[KeptLine]:
     archive_verdicts(judged.log, database)
     with closing(kept_line(judged, database, tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    """For tests whose statements others have tried on both databases."""
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
-        upgrade(opened)
         yield opened
 
 

@@ -10,7 +10,7 @@ from inspector.bundle.load import load
 from inspector.bundle.store import BundleStore, folder_name
 from inspector.rollout.control.commands import DeployRequest
 from inspector.rollout.control.records import active_output
-from protos.inspection.v1.control_pb2 import Active, DeploymentMode, WorkerPhase, WorkerState
+from protos.inspection.v1.control_pb2 import ActiveDeployment, DeploymentMode, WorkerPhase, WorkerState
 from streams.records import CONTROL_KIND, Output, Topics
 from tests.inspector.rollout.control.test_command_line import called
 from tests.inspector.rollout.toys import CONFIG, RECIPE, Rig, report
@@ -77,7 +77,7 @@ def test_other_lines_and_recipes_count(rig: Rig) -> None:
     rig.service.path.write_text(CONFIG.replace('"l1"', '"l1", "l2"'))
     change = rig.deploy("a")[0]
     rig.commands().roll_back("")
-    publish(rig, active_output(Topics("inspection", "l2"), "lid", Active(live=change.deployment)))
+    publish(rig, active_output(Topics("inspection", "l2"), "lid", ActiveDeployment(live=change.deployment)))
     assert fates(rig) == {"a": "kept, live for lid on l2"}
 
 

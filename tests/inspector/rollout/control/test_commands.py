@@ -13,7 +13,7 @@ from inspector.recipe.problems import ConfigError
 from inspector.rollout.control.commands import DeployError, DeployRequest
 from inspector.rollout.control.history import rows_of
 from inspector.rollout.control.records import ControlTable, active_output
-from protos.inspection.v1.control_pb2 import Active, DeploymentMode
+from protos.inspection.v1.control_pb2 import ActiveDeployment, DeploymentMode
 from streams.records import Topics
 from tests.bundles import Toy, write_toy_bundle
 from tests.inspector.rollout.toys import CONFIG, CUP, Rig
@@ -22,7 +22,7 @@ SHADOW = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_SHADOW)
 CANARY = DeployRequest(DeploymentMode.DEPLOYMENT_MODE_CANARY, share=0.1)
 
 
-def counts(rig: Rig) -> Active:
+def counts(rig: Rig) -> ActiveDeployment:
     rig.commands()
     return rig.table.active[CUP]
 
@@ -74,11 +74,11 @@ def test_a_roll_back_ends_trials_only_where_one_line_has_one(rig: Rig) -> None:
     rig.deploy("b", SHADOW)
     add_line(rig)
     rig.commands()
-    l2 = Active(live=rig.table.active[CUP].live)
+    l2 = ActiveDeployment(live=rig.table.active[CUP].live)
     with closing(rig.log.publisher()) as publisher:
         publisher.publish([active_output(Topics("inspection", "l2"), "cup", l2)])
     assert [(change.target, change.deployment.rolls_back) for change in rig.commands().roll_back("")] == [(CUP, 2)]
-    assert (live(rig), counts(rig).HasField("trial")) == ((1, "a"), False)
+    assert (live(rig), counts(rig).HasField("candidate")) == ((1, "a"), False)
     assert rig.table.active[DeploymentTarget("l2", "cup")] == l2
 
 
@@ -94,22 +94,22 @@ def test_a_deployment_after_a_roll_back_returns_to_what_that_set(rig: Rig) -> No
 def test_a_trial_stands_next_to_what_is_live_and_a_roll_back_ends_it(rig: Rig) -> None:
     rig.deploy("a")
     rig.deploy("b", CANARY)
-    assert (live(rig), counts(rig).trial.version, counts(rig).trial.share) == ((1, "a"), "b", 0.1)
+    assert (live(rig), counts(rig).candidate.version, counts(rig).candidate.share) == ((1, "a"), "b", 0.1)
     rig.commands().roll_back("")
     assert live(rig) == (1, "a")
-    assert not counts(rig).HasField("trial")
+    assert not counts(rig).HasField("candidate")
 
 
 def test_a_trial_may_run_next_to_the_recipes_own_bundle(rig: Rig) -> None:
     rig.deploy("a", SHADOW)
     assert not counts(rig).HasField("live")
-    assert counts(rig).trial.version == "a"
+    assert counts(rig).candidate.version == "a"
 
 
 def test_going_live_ends_the_trial(rig: Rig) -> None:
     rig.deploy("a", SHADOW)
     rig.deploy("a")
-    assert (live(rig), counts(rig).HasField("trial")) == ((2, "a"), False)
+    assert (live(rig), counts(rig).HasField("candidate")) == ((2, "a"), False)
 
 
 def test_what_is_taken_back_leaves_what_counted_before(rig: Rig) -> None:
@@ -117,7 +117,7 @@ def test_what_is_taken_back_leaves_what_counted_before(rig: Rig) -> None:
     changes = rig.deploy("b")
     rig.commands().withdraw(changes, "spoiled")
     assert live(rig) == (1, "a")
-    assert rig.table.deployments["l1", 2].withdrawn == "spoiled"
+    assert rig.table.deployments["l1", 2].cancelled_reason == "spoiled"
 
 
 def test_what_somebody_deployed_since_is_not_taken_back(rig: Rig) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.rollout.control.reader import ControlReader
 from inspector.rollout.control.records import active_output
-from protos.inspection.v1.control_pb2 import Active, Deployment
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment
 from streams.log import Gap, Log, LogError, LogStoppedError, LogUnavailableError, Publisher, RecordReader, Start, Tail
 from streams.records import Record, TopicPartition, Topics
 from tests.inspector.rollout.toys import CUP, Rig
@@ -26,7 +26,7 @@ class Uncompacted:
             self.put(number)
 
     def put(self, number: int) -> None:
-        out = active_output(TOPICS, "cup", Active(live=Deployment(number=number)))
+        out = active_output(TOPICS, "cup", ActiveDeployment(live=Deployment(number=number)))
         self.records.append(Record(out.topic, 0, len(self.records), out.key, out.value, out.type, 1))
 
     def control(self, start: Start) -> Tail:
@@ -78,7 +78,8 @@ class OneByOne:
 
 @contextmanager
 def reading(rig: Rig, log: Log) -> Iterator[ControlReader]:
-    reader = ControlReader(rig.service, log, lambda pause_s: None)
+    pauses_s: list[float] = []
+    reader = ControlReader(rig.service, log, pauses_s.append, lambda: sum(pauses_s))
     try:
         yield reader
     finally:

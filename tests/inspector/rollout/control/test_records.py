@@ -3,10 +3,11 @@
 import logging
 
 import pytest
+from google.protobuf.json_format import ParseDict
 
 from inspector.judging.active_models import DeploymentTarget
 from inspector.rollout.control.records import ControlTable, active_output, deployment_output, phase_word, worker_output
-from protos.inspection.v1.control_pb2 import Active, Deployment, WorkerPhase, WorkerState
+from protos.inspection.v1.control_pb2 import ActiveDeployment, Deployment, WorkerPhase, WorkerState
 from streams.records import Output, Record, Topics
 
 TOPICS = Topics("p", "l1")
@@ -23,7 +24,7 @@ def table() -> ControlTable:
 
 def test_the_last_record_of_a_key_counts(table: ControlTable) -> None:
     for number in (1, 2):
-        table.take([record(active_output(TOPICS, "cup", Active(live=Deployment(number=number))))])
+        table.take([record(active_output(TOPICS, "cup", ActiveDeployment(live=Deployment(number=number))))])
     assert {target: active.live.number for target, active in table.active.items()} == {DeploymentTarget("l1", "cup"): 2}
 
 
@@ -71,5 +72,17 @@ def test_phases_of_newer_workers_can_be_shown(phase: int, word: str) -> None:
 
 
 def test_other_lines_are_not_its_business(table: ControlTable) -> None:
-    table.take([record(active_output(Topics("p", "l2"), "cup", Active()))])
+    table.take([record(active_output(Topics("p", "l2"), "cup", ActiveDeployment()))])
     assert not table.active
+
+
+def test_records_from_before_the_fields_were_renamed_are_read(table: ControlTable) -> None:
+    """`Active.trial` and `Deployment.withdrawn`; the old names are accepted in JSON too."""
+    before = (
+        Record(TOPICS.of("control"), 0, 0, b"active/cup", b"\x12\x02\x08\x03", "inspection.v1.Active", 1),
+        Record(TOPICS.of("control"), 0, 1, b"deployment/3", b"\x08\x03\x7a\x04slow", "inspection.v1.Deployment", 1),
+    )
+    table.take(before)
+    assert table.active[DeploymentTarget("l1", "cup")] == ActiveDeployment(candidate=Deployment(number=3))
+    assert table.deployments["l1", 3].cancelled_reason == "slow"
+    assert ParseDict({"trial": {"withdrawn": "slow"}}, ActiveDeployment()).candidate.cancelled_reason == "slow"
