@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
@@ -30,10 +31,12 @@ from inspector.web.patience import client_host
 from inspector.web.proxies import TrustedProxies, netloc_of
 from inspector.web.settings import WebSettings
 
+Answer = TypeVar("Answer")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN = "x-form-token"  # noqa: S105 - the header's name
 FORMS = frozenset({"/sign-in", "/sign-out"})
-"""Paths of plain forms, which hold the token in a field and check it themselves."""
+"""Paths of plain forms, which hold the token in a field and check it themselves. Compared with the path that was asked
+for, and not with `request.url`, which is put together from a name of the page that the client writes."""
 
 
 class SignIn:
@@ -102,7 +105,7 @@ class SignIn:
 
     def _check_acts(self, request: Request) -> None:
         """Not of the forms of sign-in: what others send from the same address must not keep a person out."""
-        if request.url.path in FORMS:
+        if request.scope["path"] in FORMS:
             return
         who = getattr(request.state, "user", None)
         check_acts(self._access, request.state.client_host if who is None else f"user {who}")
@@ -183,7 +186,13 @@ async def checked(access: PageAccess, credential: str) -> Principal:
     check = partial(access.identities.of_credential, credential)
     if not access.identities.asks_provider(credential):
         return await run_in_threadpool(check)
-    return await to_thread.run_sync(check, limiter=access.asking)
+    return await asked(access, check)
+
+
+async def asked(access: PageAccess, call: Callable[[], Answer]) -> Answer:
+    """Runs what may wait for the provider in a thread of the few for that: anybody may have it asked, and all other
+    work needs the rest."""
+    return await to_thread.run_sync(call, limiter=access.asking)
 
 
 def _bearer(request: Request) -> str | None:
@@ -212,7 +221,7 @@ def _check_origin(request: Request, session: Session | None, public: str, *, is_
     if not getattr(request.state, "is_ambient", True):
         return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    names = {request.headers.get("host", ""), public or None}
+    names = {request.headers.get("host"), public} - {None, ""}
     is_own = site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] in names)
     if not is_own:
         raise HTTPException(403, f"the request comes from another site ({(origin or site or '')[:100]}): open the page")
@@ -220,7 +229,7 @@ def _check_origin(request: Request, session: Session | None, public: str, *, is_
     needs_token = (
         is_open or session is not None or (isinstance(principal, Principal) and principal.origin == "certificate")
     )
-    if needs_token and request.url.path not in FORMS:
+    if needs_token and request.scope["path"] not in FORMS:
         check_form_token(request, request.headers.get(FORM_TOKEN, ""))
 
 

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.archive --rows 1000000
 
 Fills each database by statements of its own, since a line would need days, then looks up pieces by each kind of filter
-with values drawn by a seed. One verdict in `BODY_EVERY` has its body, as all look-ups leave bodies alone.
+with values drawn by a seed, and draws each chart of the page. Few verdicts have their body, which no look-up reads.
 """
 
 import argparse
@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import func, select, text
 
-from inspector.archive.body import pack
-from inspector.archive.database import Database
+from inspector.archive.database import Bounds, Database
 from inspector.archive.figures import By, Figures, Scope
 from inspector.archive.find import Archive, PieceFilter, PieceRow
 from inspector.archive.followers import archive_followers
@@ -29,87 +28,31 @@ from inspector.archive.migrate import upgrade
 from inspector.archive.schema import VERDICTS
 from streams.embedded.log import EmbeddedLog
 from streams.embedded.settings import EmbeddedSettings
+from tests.benchmarks.archive_charts import chart_queries
+from tests.benchmarks.archive_fill import (
+    BUNDLE_PIECES,
+    LOT_PIECES,
+    PER_S,
+    PRODUCTS,
+    SCRAMBLE,
+    STATIONS,
+    begin_ns,
+    fill,
+)
 from tests.inspector.archive.parts import Noted, make_verdict, publish
 from tests.servers.postgres import running_postgres
 
-PER_S = 12
-BEGIN_NS = 1_700_000_000 * 10**9
 SHIFT_NS = 8 * 3600 * 10**9
-CHUNK = 100_000
-BODY_EVERY = 20
-STATIONS, PRODUCTS, LOT_PIECES, BUNDLE_PIECES = 8, 5, 500, 400_000
-SCRAMBLE = 2_654_435_761
-
-_FILL = """
-INSERT INTO verdicts (key, topic_id, partition, "offset", line, station, piece_id, pass_number, product, lot, recipe,
-  recipe_version, bundle, bundle_version, bundle_digest, engine, deployment, route, decision, reason, defect_class,
-  score, pass_below, fail_above, cost_ms, deadline_missed, entry_ns, capture_ns, arrival_ns, decision_ns, publish_ns,
-  append_ns, day, stored_bytes)
-WITH RECURSIVE pieces (i, r) AS (
-  SELECT CAST(:first AS BIGINT), CAST(:first AS BIGINT) * :scramble % 4294967296
-  UNION ALL SELECT i + 1, (i + 1) * :scramble % 4294967296 FROM pieces WHERE i + 1 < :last)
-SELECT i, 1, i % 4, i, 'line-' || (r % 2), 'station-' || (r % :stations), 'piece-' || r, 0,
-  'product-' || (i / 5000 % :products), 'lot-' || (i / :lot), 'recipe', '3', 'bundle', '1.2.0',
-  'digest-' || (i / :bundle), 'onnx/fp32', i / :bundle, 'cascade:exit',
-  CASE WHEN r % 100 < 2 THEN 2 WHEN r % 100 < 5 THEN 3 ELSE 1 END, 1 + r % 3,
-  CASE WHEN r % 100 < 5 THEN 'class-' || (r / 100 % 12) ELSE '' END,
-  (r % 100003) / 100003.0, 0.2, 0.8, 4.5, {no},
-  :begin + i * 1000000000 / :rate, :begin + i * 1000000000 / :rate, 0, 0,
-  :begin + i * 1000000000 / :rate + 20000000 + r % 50000000, :begin + i * 1000000000 / :rate + 90000000,
-  (:begin + i * 1000000000 / :rate) / 86400000000000, 600
-FROM pieces"""
-
-
-def fill(database: Database, rows: int) -> None:
-    upgrade(database)
-    body = pack(make_verdict(3)).body
-    with database.write() as connection:
-        connection.execute(text("INSERT INTO topics (id, name) VALUES (1, 'b.line-0.verdicts')"))
-        for index in VERDICTS.indexes:
-            index.drop(connection)
-    for first in range(0, rows, CHUNK):
-        with database.write() as connection:
-            _fill_some(connection, first, min(first + CHUNK, rows), body, "0" if database.is_sqlite else "false")
-    with database.write() as connection:
-        for index in VERDICTS.indexes:
-            index.create(connection)
-        if not database.is_sqlite:
-            connection.execute(text("SELECT setval('verdicts_key_seq', (SELECT max(key) FROM verdicts))"))
-        connection.execute(text(_STATIONS))
-    analyse(database)
-
-
-def _fill_some(connection: Connection, first: int, last: int, body: bytes, no: str) -> None:
-    numbers = {
-        "first": first + 1, "last": last + 1, "scramble": SCRAMBLE, "stations": STATIONS, "products": PRODUCTS,
-        "lot": LOT_PIECES, "bundle": BUNDLE_PIECES, "begin": BEGIN_NS, "rate": PER_S,
-    }  # fmt: skip
-    connection.execute(text(_FILL.format(no=no)), numbers)
-    connection.execute(text(_BODIES), {"body": body, "first": first, "last": last, "n": BODY_EVERY})
-
-
-_BODIES = """
-INSERT INTO verdict_bodies SELECT key, :body FROM verdicts WHERE key > :first AND key <= :last AND key % :n = 0"""
-_STATIONS = """
-INSERT INTO stations (line, station, product, first_ns, last_ns)
-SELECT line, station, product, min(entry_ns), max(entry_ns) FROM verdicts GROUP BY line, station, product"""
-
-
-def analyse(database: Database) -> None:
-    """PostgreSQL does this by itself some minutes after so many inserts; SQLite never does."""
-    if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
 
 
 def filters(draw: random.Random, rows: int) -> dict[str, Callable[[], PieceFilter]]:
-    newest_ns = BEGIN_NS + rows * 10**9 // PER_S
+    newest_ns = begin_ns(rows) + rows * 10**9 // PER_S
 
     def piece() -> int:
         return draw.randrange(1, rows + 1)
 
     def moment_ns(before_ns: int = 0) -> int:
-        return draw.randrange(BEGIN_NS, max(BEGIN_NS + 1, newest_ns - before_ns))
+        return draw.randrange(begin_ns(rows), max(begin_ns(rows) + 1, newest_ns - before_ns))
 
     def station() -> str:
         return f"station-{draw.randrange(STATIONS)}"
@@ -164,10 +107,10 @@ def look_up(database: Database, rows: int, repeats: int, seed: int) -> Iterator[
 
 def reports(database: Database, rows: int, repeats: int, seed: int) -> Iterator[dict[str, object]]:
     figures, draw = Figures(database), random.Random(seed)
-    newest_ns = BEGIN_NS + rows * 10**9 // PER_S
+    newest_ns = begin_ns(rows) + rows * 10**9 // PER_S
 
     def shift(**scope: str) -> Scope:
-        since_ns = draw.randrange(BEGIN_NS, max(BEGIN_NS + 1, newest_ns - SHIFT_NS))
+        since_ns = draw.randrange(begin_ns(rows), max(begin_ns(rows) + 1, newest_ns - SHIFT_NS))
         return Scope(since_ns, since_ns + SHIFT_NS, **scope)
 
     calls: dict[str, Callable[[], object]] = {
@@ -220,7 +163,7 @@ def store_rate(database: Database, folder: Path, verdicts: int) -> dict[str, obj
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    with closing(Database(url)) as database:
+    with closing(Database(url, bounds=Bounds(statement_timeout_s=7200.0))) as database:
         yield database
 
 
@@ -241,6 +184,8 @@ def measure(database: Database, folder: Path, options: argparse.Namespace) -> No
     for row in look_up(database, options.rows, options.repeats, options.seed):
         say(row)
     for row in reports(database, options.rows, 10, options.seed):
+        say(row)
+    for row in chart_queries(database, options.seed):
         say(row)
     say(store_rate(database, folder, options.verdicts))
 

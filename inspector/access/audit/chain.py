@@ -81,7 +81,7 @@ class Chain:
 
     def _hash_of(self, number: int) -> bytes:
         place = (number - self.first) * _DIGEST_BYTES
-        return self._hashes[place : place + _DIGEST_BYTES] if place >= 0 else _bytes_of(self._before)
+        return bytes(self._hashes[place : place + _DIGEST_BYTES]) if place >= 0 else _bytes_of(self._before)
 
     def uncovered(self) -> Iterator[str]:
         """Where older segments were moved away, a head must speak for them."""

@@ -21,7 +21,9 @@ SEGMENT = "audit.segment"
 def closed_files(folder: Path, name: str = LOG_FILE) -> list[Path]:
     """Oldest first; `name` is that of the file that grows. Raises OSError."""
     stem = name.partition(".")[0] + "-"
-    return sorted(file for file in folder.glob(f"{stem}*.jsonl") if file.stem.removeprefix(stem).isdecimal())
+    return sorted(
+        file for file in folder.glob(f"{stem}*.jsonl") if file.stem.removeprefix(stem).isdecimal() and file.is_file()
+    )
 
 
 def newest_file(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -19,7 +20,7 @@ from inspector.web.access import BEGUN_S
 from inspector.web.actions import OPEN, needs
 from inspector.web.cookies import SESSION, SIGN_IN, clear_cookie, cookie_of, set_cookie
 from inspector.web.failures import PageFailures
-from inspector.web.sign_in import check_acts, check_form_token, checked
+from inspector.web.sign_in import asked, check_acts, check_form_token, checked
 from inspector.web.state import Floor, floor_of
 from inspector.web.templating import render
 
@@ -52,7 +53,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_in_at_provider(request: Request) -> Response:
     access, flow = floor_of(request).access, _flow(request)
     try:
-        begun = await run_in_threadpool(flow.begin, _callback(request))
+        begun = await asked(access, partial(flow.begin, _callback(request)))
     except SignInUnavailableError as error:
         return _page(request, str(error), 503)
     access.begun.add(begun, local_path(request.query_params.get("next", "/")), request.state.client_host)
@@ -69,7 +70,7 @@ async def callback(request: Request) -> Response:
     except SignInError as error:
         return _page(request, str(error), 401)  # not counted: a link on another site can cause it
     try:
-        principal = await run_in_threadpool(flow.finish, begun, _code(request))
+        principal = await asked(floor_of(request).access, partial(flow.finish, begun, _code(request)))
     except SignInError as error:
         await _failures(request).note(request.state.client_host, str(error))
         return _page(request, str(error), 401)
@@ -166,8 +167,8 @@ def local_path(path: str) -> str:
 
 
 def _callback(request: Request) -> str:
-    asked = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return (floor_of(request).settings.public_url or asked).rstrip("/") + CALLBACK
+    as_asked = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return (floor_of(request).settings.public_url or as_asked).rstrip("/") + CALLBACK
 
 
 def _flow(request: Request) -> SignInFlow:

@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.access.audit.files import HEADS_FILE, LOG_FILE, lines_of
+from inspector.access.audit.log import AuditLog
 from inspector.access.audit.record import Record, parsed
-from inspector.access.roles import RULES
+from inspector.access.audit.segments import closed_files
+from inspector.access.principal import Principal
+from inspector.access.roles import RULES, Role
 from inspector.cli import main
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 from tests.inspector.rollout.toys import CONFIG, RECIPE
@@ -131,6 +134,23 @@ def test_verify_and_show(config: Path) -> None:
     edited = called(config, "audit", "verify", token=token)
     assert edited.exit_code == 1
     assert "log.jsonl line 2 was edited: its hash is another" in edited.output
+
+
+def test_a_log_of_several_files_is_shown_and_verified_also_after_the_oldest_was_moved_away(config: Path) -> None:
+    token, large = token_of(config, "quality"), {f"{number}": "é" * 1000 for number in range(32)}
+    config.write_text(config.read_text() + "[access.audit]\nsegment_bytes = 1048576\n")
+    log = AuditLog(config.parent / "audit", segment_bytes=2**20)
+    for number in range(7):
+        log.append(Principal("lee", Role.OPERATOR, "token"), "feedback.give", f"large-{number}", large)
+    assert called(config, "audit", "verify", token=token).output.startswith("10 records and 11 heads agree")
+    shown = called(config, "audit", "show", "--last", "4", token=token).output
+    assert [f"large-{number}" in shown for number in range(7)] == [False, False, False, False, True, True, True]
+    closed, *_ = closed_files(log.folder)
+    for name in (closed.name, closed.name.replace("log", "heads")):
+        (log.folder / name).rename(config.parent / name)
+    moved = called(config, "audit", "verify", token=token)
+    assert moved.exit_code == 0
+    assert "older records were moved away, and the signed head of record 10 covers them, too" in moved.output
 
 
 def test_heads_sent_elsewhere_find_a_log_that_was_cut_with_its_heads(config: Path) -> None:
