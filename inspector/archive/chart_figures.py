@@ -7,7 +7,7 @@ the verdicts by one index: their time grows with the pieces in the stretch, not 
 import time
 from typing import TypeVarTuple
 
-from sqlalchemy import Column, ColumnElement, Float, Integer, Row, Select, TextClause, cast, func, select
+from sqlalchemy import ColumnElement, Float, Integer, Row, Select, TextClause, cast, func, select
 
 from inspector.archive.chart_counts import (
     COARSE_S,
@@ -31,7 +31,10 @@ from inspector.archive.chart_rows import (
 )
 from inspector.archive.database import Database
 from inspector.archive.metadata import NUMBER, stored_text
-from inspector.archive.schema import HAS_LOT, VERDICT_SENSORS, VERDICTS
+from inspector.archive.plan import line_column
+from inspector.archive.rows import PieceFilter
+from inspector.archive.schema import HAS_LOT, STATIONS, VERDICT_SENSORS, VERDICTS
+from inspector.archive.search import search
 from inspector.archive.tables_charts import CHART_COUNTS
 
 MAX_LATENCIES = 20_000
@@ -54,9 +57,24 @@ class ChartFigures:
 
     def newest_ns(self, scope: Scope) -> int | None:
         """Entry of the newest piece; None where there is none."""
-        query = select(_T.entry_ns).where(*_of(scope)).order_by(_T.entry_ns.desc()).limit(1)
+        if scope.lot is None and scope.bundle_digest is None:
+            return self._newest_at(scope)
+        named = PieceFilter(
+            line=scope.line,
+            station=scope.station,
+            product=scope.product,
+            lot=scope.lot,
+            bundle_digest=scope.bundle_digest,
+        )
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return next((row.entry_ns for row in search(connection, named, None, 1)), None)
+
+    def _newest_at(self, scope: Scope) -> int | None:
+        at = STATIONS.c
+        named = ((at.line, scope.line), (at.station, scope.station), (at.product, scope.product))
+        terms = [column == stored_text(value) for column, value in named if value is not None]
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(at.last_ns)).where(*terms)).scalar_one_or_none()
 
     def oldest_ns(self) -> int | None:
         """Entry of the oldest piece; None where there is none."""
@@ -173,7 +191,7 @@ def _within(scope: Scope, stretch: Stretch) -> list[Term]:
 
 def _of(scope: Scope) -> list[Term]:
     lot: list[Term] = [] if scope.lot is None else [_T.lot == stored_text(scope.lot), HAS_LOT]
-    return [*_terms(scope, _T.line, _T.station, _T.product, _T.bundle_digest), *lot]
+    return [*_terms(scope, line_column(scope.station), _T.station, _T.product, _T.bundle_digest), *lot]
 
 
 def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
@@ -182,6 +200,6 @@ def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
     return [*times, *_terms(scope, _C.line, _C.station, _C.product, _C.bundle_digest)]
 
 
-def _terms(scope: Scope, *columns: Column[str]) -> list[Term]:
+def _terms(scope: Scope, *columns: ColumnElement[str]) -> list[Term]:
     values = (scope.line, scope.station, scope.product, scope.bundle_digest)
     return [column == stored_text(value) for column, value in zip(columns, values, strict=True) if value is not None]

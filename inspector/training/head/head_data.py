@@ -3,12 +3,18 @@
 Letters: P pieces, E experts, N tokens, D width, O = 1 + K outputs, S sets of experts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fusion.head import Fused, FusionHead
+from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_group
+from inspector.dataset.manifest import PieceRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +72,14 @@ class HeadData:
     def own_defects(self) -> list[int]:
         """Per expert, the number of groups with a defective recording."""
         shown = [self.own_known(e) & (self.own_targets[e] == 1) for e in range(len(self.own_targets))]
-        return [len(self.own_groups[e][rows].unique()) for e, rows in enumerate(shown)]
+        return [len(set(self.own_groups[e][rows].tolist())) for e, rows in enumerate(shown)]
 
     def labels(self) -> Float[Tensor, " P"]:
         """1 where the piece as a whole is defective, NaN where unknown."""
         return self.targets[self.whole.index(True), :, 0]
+
+
+def group_numbers(rows: Sequence[PieceRow], modality: Modality) -> Int[Tensor, " P"]:
+    """A number for the group of each piece's recording of this modality."""
+    numbers = np.unique([own_group(row, modality) for row in rows], return_inverse=True)[1]
+    return torch.from_numpy(numbers.astype(np.int64))

@@ -26,7 +26,7 @@ class HeadRun:
         torch.manual_seed(seed)
         self.head = FusionHead(form)
         self._head_data = head_data
-        _calibrate_experts(self.head, head_data)
+        calibrate_experts(self.head, head_data)
         self._states: dict[int, State] = {0: _copy(self.head)}
         self._optimiser = torch.optim.AdamW(
             self.head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -74,7 +74,7 @@ def _copy(head: FusionHead) -> State:
 
 
 @torch.no_grad()
-def _calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
+def calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
     """Fits a sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
     for index, logits in enumerate(head_data.encodings.logits):
         known = head_data.own_known(index)

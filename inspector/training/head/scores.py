@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from encoders.tokens import Encoded
@@ -18,7 +18,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
-from inspector.dataset.labels import own_group, units_of
+from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
@@ -27,7 +27,7 @@ from inspector.training.experts.selection import SelectedExpert
 from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.head.fit import FittedHead, fit_head
-from inspector.training.head.head_data import Encodings, HeadData
+from inspector.training.head.head_data import Encodings, HeadData, group_numbers
 from inspector.training.head.head_run import HeadRun
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
@@ -101,13 +101,8 @@ def _head_data_of(
         whole=tuple(len(set(modalities)) == len(dataset.modalities) for modalities in present),
         targets=torch.stack([dataset.targets(rows, modalities) for modalities in present]),
         own_targets=torch.stack([dataset.targets(rows, [expert.modality])[:, 0] for expert in experts]),
-        own_groups=torch.stack([_own_groups(dataset, rows, expert.modality) for expert in experts]),
+        own_groups=torch.stack([group_numbers(rows, dataset.modality(expert.modality)) for expert in experts]),
     )
-
-
-def _own_groups(dataset: Dataset, rows: Sequence[PieceRow], modality: str) -> Int[Tensor, " P"]:
-    names = [own_group(row, dataset.modality(modality)) for row in rows]
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
 
 
 def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
@@ -190,7 +185,7 @@ def fused_jointly(
     head_data = _head_data(dataset, experts, sets)
     losses = {0: joint_fit.staged_loss, joint_fit.best_epoch: joint_fit.joint_loss}
     logits_SP = _set_logits(head, head_data.encodings, head_data.sets)[..., 0]
-    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True)
+    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True, choices=joint_fit.choices)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 

@@ -64,7 +64,13 @@ class Loss:
 
     @property
     def acceptable(self) -> bool:
+        """Whether every figure is shown to lose no more than its margin."""
         return bool((self.high <= _margins()).all())
+
+    @property
+    def seems_acceptable(self) -> bool:
+        """Whether every figure loses no more than its margin on the pieces at hand."""
+        return bool((self.mean <= _margins()).all())
 
     def at(self, mean: Scores) -> "Loss":
         """Another mean with the same allowance for chance."""

@@ -31,6 +31,8 @@ class Selected:
     option: Option
     loss: Loss
     reason: str
+    missed: tuple[Option, Loss] | None = None
+    """The cheapest that seems to lose no more than the margins, and is not shown to."""
 
 
 def static_options(routing_data: RoutingData) -> list[tuple[ExpertSet, Point, Routed]]:
@@ -60,13 +62,16 @@ def shown(
     table = Table(static, sweeps, bounds)
     fixed, best = table.choose([]), table.choose(sweeps)
     if best.point.cost_ms > (1 - MIN_GAIN) * fixed.point.cost_ms:
-        return Selected(fixed, table.losses[id(fixed)], "The same experts run on every piece: no router is shown.")
+        reason = (
+            "The same experts run on every piece: no router is shown to save more and to lose nothing that matters."
+        )
+        return Selected(fixed, table.losses[id(fixed)], reason, table.missed(fixed))
     nested = _nested(routing_data, everyone, table, seed)
     (loss,) = losses([nested], everyone, scored.labels, scored.units, seed)
     if not loss.acceptable:
         reason = f"The same experts run on every piece: a router, chosen inside the folds, loses {loss}."
         return Selected(fixed, table.losses[id(fixed)], reason)
-    return Selected(best, table.losses[id(best)], "Routing is shown to lose nothing that matters.")
+    return Selected(best, table.losses[id(best)], "Routing is shown to lose nothing that matters.", table.missed(best))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +88,16 @@ class Table:
         reached = chain.from_iterable(map(self._reached, sweeps))
         return _cheapest([*(option for option in self.static if self._acceptable(option)), *reached, self.dense])
 
+    def missed(self, chosen: Option) -> tuple[Option, Loss] | None:
+        """The cheapest that seems to lose no more than the margins; None if that is no cheaper than the chosen one."""
+        options = [*self.static, *chain.from_iterable(self.sweeps)]
+        seeming = [option for option in options if self.losses[id(option)].seems_acceptable]
+        cheapest = _cheapest([*seeming, chosen])
+        return None if cheapest.point.cost_ms >= chosen.point.cost_ms else (cheapest, self.losses[id(cheapest)])
+
     @property
     def dense(self) -> Option:
+        """All experts."""
         return max(self.static, key=lambda option: option.point.cost_ms)
 
     def _acceptable(self, option: Option) -> bool:

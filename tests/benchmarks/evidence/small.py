@@ -3,7 +3,6 @@
 Every draw is trained by the plain command and kept, so that a run that was cut off continues.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,13 +13,11 @@ from fusion.calibration import Labels, Scores
 from fusion.certificate import independent
 from fusion.scored import Scored
 from inspector.bundle.load import load
-from inspector.bundle.schema import Bundle
-from inspector.recipe.decision import DecisionResult
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import TrainConfig
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.benchmarks.evidence.accuracy import FUSED, HALF, accuracy, judged
-from tests.benchmarks.evidence.as_routed import as_routed
+from tests.benchmarks.evidence.as_routed import Routed, as_routed, calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
 from tests.benchmarks.evidence.keeping import read_scored
 from tests.benchmarks.evidence.left_out import own_auc
@@ -67,7 +64,8 @@ def figures(
     kinds = judged(trained)
     scores, labels = peer
     schema = load(trained.bundle).schema
-    decisions = _decisions(schema, trained.test)
+    routed = as_routed(schema, trained.test)
+    decisions = _decisions(routed)
     failed, good = np.array([decision == pb.DECISION_FAIL for decision in decisions]), ~trained.test.labels
     counted = _independent_good(trained.test)
     return Result(
@@ -82,13 +80,22 @@ def figures(
         good_groups=len(counted),
         failed_groups=int(failed[counted].sum()),
         own_auc=own,
+        stated=_stated(routed),
     )
 
 
-def _decisions(schema: Bundle, test: Scored) -> list["pb.Decision.ValueType"]:
-    required = frozenset(modality.name for modality in schema.modalities)
-    rulings: Sequence[DecisionResult] = as_routed(schema, test).rulings(required)
-    return [ruling.decision for ruling in rulings]
+def _decisions(routed: Routed) -> list["pb.Decision"]:
+    required = frozenset(modality.name for modality in routed.schema.modalities)
+    return [ruling.decision for ruling in routed.rulings(required)]
+
+
+def _stated(routed: Routed) -> float | None:
+    """Mean false-reject rate that the limits of the good pieces state; None if those of one do not."""
+    calibrations = calibrations_of(routed.schema)
+    good = [names for names, bad in zip(routed.ran, routed.scored.labels, strict=True) if names and not bad]
+    evidence = [calibrations[names].fail_evidence for names in good]
+    rates = [entry.rate for entry in evidence if entry is not None]
+    return float(np.mean(rates)) if len(rates) == len(good) else None
 
 
 def _independent_good(test: Scored) -> list[int]:

@@ -27,6 +27,7 @@ class Result:
     false_rejects: float
     """Share of good test pieces that fail, as shipped."""
     promised: float
+    """As asked of training."""
     head_steps: int
     policy: str
     review_share: float | None = None
@@ -38,6 +39,14 @@ class Result:
     own_auc: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By modality with candidates that were left out: AUC on its own labels of the kept experts together, and of each
     candidate left out."""
+
+    stated: float | None = None
+    """As the bundle states it for its limits, mean over the good test pieces: more than asked where a bound on REVIEW
+    relaxed it. None: the bundle states none, and what was asked is the promise."""
+
+    @property
+    def promise(self) -> float:
+        return self.promised if self.stated is None else self.stated
 
     def difference(self, first: str, second: str) -> tuple[float, float]:
         return self.auc[first] - self.auc[second], self.accuracy[first] - self.accuracy[second]

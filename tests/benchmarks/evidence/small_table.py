@@ -82,19 +82,26 @@ def _losing(auc: Scores) -> str:
 
 
 def _false_rejects(results: Sequence[Result]) -> Rows:
-    over = np.array([result.false_rejects - result.promised for result in results])
+    """Against what was asked, and against the promise where a bundle states another."""
+    asked = _failing("good pieces that fail - asked", results, lambda result: result.promised)
+    promised = _failing("good pieces that fail - promised", results, lambda result: result.promise)
+    return [promised] if all(result.stated is None for result in results) else [asked, promised]
+
+
+def _failing(title: str, results: Sequence[Result], rate: Callable[[Result], float]) -> list[str]:
+    over = np.array([result.false_rejects - rate(result) for result in results])
     figures = [f"{figure(over):+.3f}" for figure in (_mean, _median, _highest_decile)]
     judged = [result for result in results if result.good_groups is not None]
-    beyond = sum(map(beyond_chance, judged))
+    beyond = sum(beyond_chance(result, rate(result)) for result in judged)
     counts = f"{int((over > 0).sum())} of {len(over)} above, {beyond} of {len(judged)} beyond chance"
-    return [["good pieces that fail - promised", str(len(results)), *figures, counts]]
+    return [title, str(len(results)), *figures, counts]
 
 
-def beyond_chance(result: Result) -> bool:
-    """Whether this many independent good pieces would rarely fail if the promise were kept (one-sided binomial)."""
+def beyond_chance(result: Result, rate: float) -> bool:
+    """Whether this many independent good pieces would rarely fail if the rate were kept (one-sided binomial)."""
     if result.good_groups is None or result.failed_groups is None:
         return False
-    return bool(binom.sf(result.failed_groups - 1, result.good_groups, result.promised) <= CHANCE_LEVEL)
+    return bool(binom.sf(result.failed_groups - 1, result.good_groups, rate) <= CHANCE_LEVEL)
 
 
 def _review(results: Sequence[Result]) -> Rows:
@@ -127,6 +134,7 @@ def _definitions() -> list[str]:
         "Kept - best left out: AUC on the modality's own labels of the sum of the kept experts' calibrated log-odds, "
         "minus that of the best candidate left out, fitted on the same pieces. The best is the best on the test "
         "pieces, which training cannot know: 0 is out of reach in the mean.",
+        "Promised: the rate that a bundle states for its FAIL limits, where it does; else the rate asked of training.",
         f"Beyond chance: among good test pieces of which no two share a recording, so many fail that a kept promise "
         f"would show it in at most {CHANCE_LEVEL:.0%} of tests.",
         "The scored pieces of every draw are kept: they may be looked at again, but nothing may be tuned on the test "

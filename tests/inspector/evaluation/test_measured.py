@@ -160,7 +160,7 @@ def test_the_card_says_what_the_limits_promise_and_what_was_observed(tmp_path: P
     card = evaluate(bundle, line)
     assert "Promised about good pieces" not in without
     assert (
-        "- Promised about good pieces: at most 2.0% FAIL, at 95% confidence by 23 independent ones. Observed here: 0 of "
-        "4 (0.0%)." in card
+        "- Promised about good pieces: at most 2.0% FAIL, at 95% confidence by 23 independent ones. "
+        "Observed here: 0 of 4 (0.0%)." in card
     )
     assert "- Promised about defective pieces: at most 5.0% PASS, at 95% confidence" in card
