@@ -7,7 +7,7 @@ the verdicts by one index: their time grows with the pieces in the stretch, not 
 import time
 from typing import TypeVarTuple
 
-from sqlalchemy import Column, ColumnElement, Float, Integer, Row, Select, TextClause, cast, func, select
+from sqlalchemy import ColumnElement, Float, Integer, Row, Select, TextClause, cast, func, select
 
 from inspector.archive.chart_counts import (
     COARSE_S,
@@ -31,11 +31,14 @@ from inspector.archive.chart_rows import (
 )
 from inspector.archive.database import Database
 from inspector.archive.metadata import NUMBER, stored_text
-from inspector.archive.schema import HAS_LOT, VERDICT_SENSORS, VERDICTS
+from inspector.archive.plan import line_column
+from inspector.archive.rows import PieceFilter
+from inspector.archive.schema import HAS_LOT, STATIONS, VERDICT_SENSORS, VERDICTS
+from inspector.archive.search import search
 from inspector.archive.tables_charts import CHART_COUNTS
 
 MAX_LATENCIES = 20_000
-"""Latencies that are fetched for one chart of a short stretch; where there are more pieces, every n-th by its key."""
+"""Latencies that are fetched for one chart of a short stretch; where there are more pieces, a sample of every n-th."""
 MAX_GROUPS = 50_000
 """Rows of one answer; a producer that invents a class for each piece costs no more memory."""
 NUM_LIMITS = 4
@@ -54,9 +57,24 @@ class ChartFigures:
 
     def newest_ns(self, scope: Scope) -> int | None:
         """Entry of the newest piece; None where there is none."""
-        query = select(_T.entry_ns).where(*_of(scope)).order_by(_T.entry_ns.desc()).limit(1)
+        if scope.lot is None and scope.bundle_digest is None:
+            return self._newest_at(scope)
+        named = PieceFilter(
+            line=scope.line,
+            station=scope.station,
+            product=scope.product,
+            lot=scope.lot,
+            bundle_digest=scope.bundle_digest,
+        )
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return next((row.entry_ns for row in search(connection, named, None, 1)), None)
+
+    def _newest_at(self, scope: Scope) -> int | None:
+        at = STATIONS.c
+        named = ((at.line, scope.line), (at.station, scope.station), (at.product, scope.product))
+        terms = [column == stored_text(value) for column, value in named if value is not None]
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(at.last_ns)).where(*terms)).scalar_one_or_none()
 
     def oldest_ns(self) -> int | None:
         """Entry of the oldest piece; None where there is none."""
@@ -109,7 +127,7 @@ class ChartFigures:
             return [LatencyCount(step, latency_of_bin(number), count) for step, number, count in rows]
         every = max(1, -(-num_pieces // MAX_LATENCIES))
         took_ms = cast(_T.publish_ns - _T.capture_ns, Float) / 1e6
-        query = select(_step(stretch), took_ms).where(*_within(scope, stretch), _T.key % every == 0)
+        query = select(_step(stretch), took_ms).where(*_within(scope, stretch), _scrambled(_T.key) % every == 0)
         return [LatencyCount(step, float(value), 1) for step, value in self._rows(query)]
 
     def sensors(self, scope: Scope, stretch: Stretch) -> list[SensorCount]:
@@ -136,6 +154,12 @@ class ChartFigures:
     def _rows(self, query: Select[*Cells]) -> list[Row[*Cells]]:
         with self._database.read() as connection:
             return list(connection.execute(query.limit(MAX_GROUPS)))
+
+
+def _scrambled(key: ColumnElement[int]) -> ColumnElement[int]:
+    """A number that follows from the key, without its order: where stations take turns, the keys of one may all be
+    odd."""
+    return key % 2**20 * 2_654_435_761 // 2**16
 
 
 def _limits(words: str, count: int) -> Limits:
@@ -173,7 +197,7 @@ def _within(scope: Scope, stretch: Stretch) -> list[Term]:
 
 def _of(scope: Scope) -> list[Term]:
     lot: list[Term] = [] if scope.lot is None else [_T.lot == stored_text(scope.lot), HAS_LOT]
-    return [*_terms(scope, _T.line, _T.station, _T.product, _T.bundle_digest), *lot]
+    return [*_terms(scope, line_column(scope.station), _T.station, _T.product, _T.bundle_digest), *lot]
 
 
 def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
@@ -182,6 +206,6 @@ def _counted(kind: Kind, scope: Scope, stretch: Stretch) -> list[Term]:
     return [*times, *_terms(scope, _C.line, _C.station, _C.product, _C.bundle_digest)]
 
 
-def _terms(scope: Scope, *columns: Column[str]) -> list[Term]:
+def _terms(scope: Scope, *columns: ColumnElement[str]) -> list[Term]:
     values = (scope.line, scope.station, scope.product, scope.bundle_digest)
     return [column == stored_text(value) for column, value in zip(columns, values, strict=True) if value is not None]

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, select
 
 from inspector.archive.database import Database
 from inspector.archive.metadata import stored_text
+from inspector.archive.plan import line_column
 from inspector.archive.schema import VERDICTS
 from inspector.archive.tables_log import FEEDBACK
 from protos.inspection.v1.records_pb2 import Label
@@ -195,7 +196,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _within(scope: Scope) -> list[ColumnElement[bool]]:
-    named = ((_T.line, scope.line), (_T.station, scope.station), (_T.product, scope.product))
+    named = ((line_column(scope.station), scope.line), (_T.station, scope.station), (_T.product, scope.product))
     terms = [column == stored_text(value) for column, value in named if value is not None]
     return [*terms, _T.entry_ns >= scope.since_ns, _T.entry_ns < scope.until_ns]
 

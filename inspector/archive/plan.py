@@ -153,6 +153,12 @@ class _Plan:
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
+def line_column(station: str | None) -> ColumnElement[str]:
+    """The line of rows of some time. Without a station it is compared row by row: SQLite would take the index of line
+    and station, and read all rows of the line, of every time."""
+    return _T.line if station is not None else _T.line.concat("")
+
+
 def _stations(connection: Connection, piece_filter: PieceFilter) -> list[tuple[str, str]]:
     if piece_filter.line is not None and piece_filter.station is not None:
         return [(stored_text(piece_filter.line), stored_text(piece_filter.station))]

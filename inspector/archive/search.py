@@ -11,7 +11,8 @@ where many are scattered: these are looked up together, so that it asks for them
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, any_, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from inspector.archive.plan import Condition, Terms, branches
 from inspector.archive.rows import PieceFilter, PieceRow
@@ -45,11 +46,12 @@ class _Span(NamedTuple):
     first: _Moment
     end: _Moment
 
-    def conditions(self, *leads: tuple[ColumnElement[str] | ColumnElement[int], str | int]) -> list[Condition]:
-        """Among the rows with these values, as one stretch of an index that begins with these columns."""
-        columns, values = [column for column, _ in leads], [value for _, value in leads]
-        row = tuple_(*columns, _T.entry_ns, _T.key)
-        return [row >= tuple_(*values, *self.first), row < tuple_(*values, *self.end)]
+    def conditions(self) -> list[Condition]:
+        """The time alone says the beginning once more: an index is read up to there, and the number of rows estimated
+        by it."""
+        row = tuple_(_T.entry_ns, _T.key)
+        behind = [] if self.first.key == 0 else [row >= tuple_(*self.first)]
+        return [_T.entry_ns >= self.first.entry_ns, *behind, row < tuple_(*self.end)]
 
 
 def search(connection: Connection, piece_filter: PieceFilter, before: int | None, limit: int) -> list[PieceRow]:
@@ -95,20 +97,27 @@ def _by_chosen(terms: Terms, span: _Span, limit: int) -> Select[*tuple[object, .
 
 
 def _in_order(terms: Terms, span: _Span, limit: int) -> Select[*tuple[object, ...]]:
-    """The leading columns are compared and sorted by together with the time: only one index has them so."""
     return _ordered(select(*PIECE_COLUMNS), terms, span).limit(limit)
 
 
 def _ordered(query: Select[*tuple[object, ...]], terms: Terms, span: _Span) -> Select[*tuple[object, ...]]:
-    in_span = span.conditions(*terms.leads)
-    order = [*(column.desc() for column, _ in terms.leads), *_NEWEST]
-    return query.where(*terms.repeated, *terms.ranges, *terms.others, *in_span).order_by(*order)
+    """Sorted by the first column of the index too, which PostgreSQL must not know to be the same in all rows: else it
+    may walk the index of the time."""
+    query = query.where(*terms.repeated, *terms.ranges, *terms.others, *span.conditions())
+    for place, (column, value) in enumerate(terms.leads):
+        if place == 0:
+            one = literal([value], ARRAY(column.type))
+            query = query.where(column == any_(one)).order_by(column.desc())
+        else:
+            query = query.where(column == value)
+    return query.order_by(*_NEWEST)
 
 
 def _together(
     connection: Connection, found: Sequence[Terms], span: _Span, limit: int
 ) -> list[Select[*tuple[object, ...]]]:
-    """First which rows the page has, mostly from the indexes alone; then these rows."""
+    """First which rows the page has, mostly from the indexes alone; then these rows, in any order: asked for an order,
+    PostgreSQL would read all rows of this time and more."""
     moments: list[_Moment] = []
     for terms in found:
         query = _ordered(select(_T.entry_ns, _T.key), terms, span).limit(limit)
@@ -116,5 +125,6 @@ def _together(
     if not moments:
         return []
     page = _Span(sorted(moments)[-limit:][0], span.end)
-    arms = [and_(*terms.by_index, *terms.others, *page.conditions()) for terms in found]
-    return [select(*PIECE_COLUMNS).where(or_(*arms, _NOBODY)).order_by(*_NEWEST).limit(limit)]
+    until = page.end.entry_ns >= _T.entry_ns  # for the estimate, as the beginning
+    arms = [and_(*terms.by_index, *terms.others, *page.conditions(), until) for terms in found]
+    return [select(*PIECE_COLUMNS).where(or_(*arms, _NOBODY))]

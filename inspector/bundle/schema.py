@@ -191,7 +191,7 @@ class LimitEvidence(Part):
     plain: float = Field(ge=0, le=1)
     """The limit without allowance for other pieces: the other end of its interval."""
     method: Literal["count", "tail"]
-    """`count`: by the number of pieces beyond it alone; `tail`: too few for that, by the scale of an exponential tail."""
+    """`count`: by the number of pieces beyond it; `tail`: too few for that, by the scale of an exponential tail."""
 
 
 class Calibration(Part):

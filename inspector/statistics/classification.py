@@ -37,6 +37,15 @@ def area_under_curve(scores: Scores, labels: Labels) -> float:
     return float((below + up_to).mean() / (2 * len(good)))
 
 
+def cross_entropy(logits_WP: Scores, labels: Labels) -> Scores:
+    """(P,) loss of log-odds of a defect, mean over the first axis; NaN where one of them is."""
+    known = ~np.isnan(logits_WP).any(0)
+    losses = np.full(len(labels), np.nan)
+    signed_WP = np.where(labels[known], -logits_WP[:, known], logits_WP[:, known])
+    losses[known] = np.logaddexp(0.0, signed_WP).mean(0)
+    return losses
+
+
 def miss_rate(scores: Scores, labels: Labels, false_reject_rate: float) -> float:
     """Share of the defective pieces at or below the limit that rejects at most this share of the good ones."""
     good = np.sort(scores[~labels])[::-1]

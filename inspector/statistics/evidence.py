@@ -116,7 +116,8 @@ def weigh(gains_AP: Scores, units: Units, labels: Labels, names: Sequence[str], 
     totals_DA = (weights_DP @ known_AP.T.astype(np.float64)).clip(1e-9)
     draws_DA = weights_DP @ np.where(known_AP, gains_AP, 0.0).T / totals_DA
     means_A = np.where(known_AP, gains_AP, 0.0).sum(1) / known_AP.sum(1).clip(1)
-    return weigh_draws(means_A, draws_DA, known_AP.any(0), units, labels, names)
+    used: Labels = np.asarray(known_AP.any(0), np.bool_)
+    return weigh_draws(means_A, draws_DA, used, units, labels, names)
 
 
 def weigh_draws(
@@ -162,5 +163,5 @@ def smallest_within_an_error(gains: Sequence[Gain]) -> int:
 
 def num_independent(units: Units, chosen: NDArray[np.bool_]) -> int:
     """Number of the chosen pieces that share no unit with each other."""
-    rows = np.flatnonzero(chosen)
+    rows = np.flatnonzero(chosen).tolist()
     return len(independent([f"{row}" for row in rows], [frozenset(units[row]) for row in rows]))

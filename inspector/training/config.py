@@ -189,7 +189,8 @@ class TrainConfig(Section):
     num_threads: int = Field(default=1, gt=0)
     """CPU threads; a second one helps only on an idle machine, and slows training down on a busy one."""
     policy: Literal["auto", "dense", "static", "cascade", "learned", "budgeted"] = "auto"
-    """`auto`: a cascade or a learned router if it saves computing against the cheapest static set of equal quality."""
+    """`auto`: the cheapest of static sets, cascades and learned routers that is shown to lose nothing that matters
+    against all experts; all experts where none is shown, as from fewer than about 100 independent defects."""
     num_folds: int = Field(default=5, ge=2)
     """Grouped folds of the training split, for choosing experts and for out-of-fold scores."""
     experts: tuple[ExpertConfig, ...] = ()

@@ -19,7 +19,7 @@ from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds
 from inspector.evaluation.dominance import Dominance
-from inspector.statistics.evidence import Rule
+from inspector.statistics.evidence import Choice, Rule
 from inspector.training.advice import Advice, give
 from inspector.training.calibration.as_routed import limits_as_routed
 from inspector.training.calibration.certify import certify, routed_scores
@@ -50,6 +50,7 @@ from inspector.training.head.scores import (
     score_out_of_fold,
 )
 from inspector.training.inputs import input_form, prepare
+from inspector.training.refit import compare_refit, not_refitted
 from inspector.training.routing.policy import PolicyChoice, choose_policy
 from inspector.training.routing.sweeps import make_routing_data
 
@@ -96,8 +97,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     selected = trainer.select_experts(results)
     fusion = trainer.fuse(selected)
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
-    if trainer.may_refit(results, judged):
-        judged = trainer.refit(judged)
+    reason = trainer.why_no_refit(results, judged)
+    judged = replace(judged, refit=not_refitted(judged.certificate, reason)) if reason else trainer.refit(judged)
     shares = _dominance(trainer.dataset, judged)
     warnings += give(_fit_advice(trainer, results, judged, shares), strict=options.strict)
     limits = _limits_report(trainer, judged)
@@ -112,6 +113,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
         _probabilities(trainer.dataset, judged),
         shares.lines(),
         limits.lines,
+        choices=_choices(trainer, results, judged),
     )
     trained = TrainedBundle(
         name=config.name,
@@ -143,6 +145,8 @@ class Judged:
     choice: PolicyChoice
     certificate: Certificate
     own_calibrations: dict[str, Platt]
+    refit: Choice | None = None
+    """Why encoders were fitted again or not."""
 
 
 def _judged(trainer: "Trainer", selected: list[SelectedExpert], fusion: Fusion, scored: Scored) -> Judged:
@@ -180,6 +184,12 @@ def _fit_advice(
     yield from fused_advice(judged.scored)
     yield from epochs_advice(judged.selected)
     yield from (Advice("dominance", warning) for warning in shares.warnings())
+
+
+def _choices(trainer: "Trainer", results: Sequence[CrossValidationResult], judged: Judged) -> tuple[Choice, ...]:
+    """What was chosen under uncertainty, in the order of the stages."""
+    experts = () if trainer.config.experts else _winners(results, trainer.config.rule).choices
+    return (*experts, *judged.fusion.head.choices, *(() if judged.refit is None else (judged.refit,)))
 
 
 def _probabilities(dataset: Dataset, judged: Judged) -> list[str]:
@@ -224,6 +234,7 @@ class Trainer:
         """Fits the head alone, or jointly with the encoders if labels per modality leave defects unexplained."""
         torch.set_num_threads(1)  # The head is so small that a second thread only waits.
         unexplained_rows = unexplained(self.dataset.labelled("train"), self.dataset.modalities)
+        tried: tuple[Choice, ...] = ()
         epochs = self.config.joint.epochs or (JOINT_EPOCHS if unexplained_rows and self.config.joint.automatic else 0)
         if epochs:
             torch.manual_seed(self.options.seed)
@@ -231,17 +242,27 @@ class Trainer:
             settings = self.config.joint.model_copy(update={"epochs": epochs})
             experts = [entry.expert for entry in selected]
             progress = partial(self.progress, "together")
-            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress)
+            joint_fit = fine_tune(experts, head, self.dataset, settings, self.options.seed, progress, self.config.rule)
             if joint_fit.kept:
                 return fused_jointly(self.dataset, selected, head, joint_fit)
-        return fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+            tried = joint_fit.choices
+        fusion = fuse(self.dataset, selected, self.config, self.options.seed, partial(self.progress, "fusion head"))
+        return replace(fusion, head=replace(fusion.head, choices=tried + fusion.head.choices))
 
     def may_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> bool:
         """Whether the calibration pieces are better used for fitting, since they cannot certify the miss rate."""
+        return not self.why_no_refit(results, judged)
+
+    def why_no_refit(self, results: Sequence[CrossValidationResult], judged: Judged) -> str:
+        """For the report; empty where encoders may be fitted again."""
         names = {entry.expert.name for entry in judged.selected}
-        quick = all(entry.complete for entry in results if entry.name in names)
-        uncertified = self.config.refit == "auto" and judged.certificate.claim is None
-        return uncertified and quick and judged.fusion.head.steps == 0
+        if self.config.refit != "auto":
+            return "the configuration says never"
+        if judged.certificate.claim is not None:
+            return "the calibration split certifies the miss rate"
+        if not all(entry.complete for entry in results if entry.name in names):
+            return "not every recording has a score out of fold"
+        return "" if judged.fusion.head.steps == 0 else "the head was fitted on the calibration split"
 
     def refit(self, first: Judged) -> Judged:
         """Fits the same experts on training and calibration pieces; all else comes from out-of-fold scores."""
@@ -256,11 +277,14 @@ class Trainer:
         fusion = calibrated_again(self.dataset, selected, first.fusion, self.config, self.options.seed)
         scored = score_out_of_fold(self.dataset, selected, fusion, BOTH)
         if scored is None:
-            return first
+            return replace(first, refit=not_refitted(first.certificate, "no piece has all scores out of fold"))
+        taken, choice = compare_refit(first.scored, scored)
+        if not taken:
+            return replace(first, refit=choice)
         again = _judged(self, selected, fusion, scored)
         sure_below = again.certificate.sure_below
         certificate = first.certificate.model_copy(update={"of_these_encoders": False, "sure_below": sure_below})
-        return replace(again, certificate=certificate)
+        return replace(again, certificate=certificate, refit=choice)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:

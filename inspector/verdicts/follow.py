@@ -19,7 +19,7 @@ from inspector.verdicts.ring import Entry, entries_of
 from streams import resume_token
 from streams.log import Gap, Log, LogError, Start, Tail, TokenExpiredError, TokenInvalidError
 from streams.outage import Outage, OutageLines, OutagePolicy
-from streams.records import TopicPartition
+from streams.records import Record, TopicPartition
 
 log = logging.getLogger("inspector.verdicts.follow")
 
@@ -28,6 +28,12 @@ FIRST_DELAY_S, MAX_DELAY_S = 0.1, 5.0
 IDLE_STORE_S = 60.0
 """A position that moved without records (past marks of transactions, or records of other topics) is stored this often:
 far within the time that a log keeps its records, so that nothing seems lost."""
+
+MANY_RECORDS = 100
+"""Where a poll gives so many, more may wait: they are stored together, as each commit waits for the disk."""
+MAX_RECORDS, MAX_BYTES, GATHER_S = 1000, 8 * 2**20, 0.1
+"""Records of one commit, their bytes, and the time for which more are asked for: the poll that reaches one is the
+last."""
 
 Item = TypeVar("Item")
 Stored = TypeVar("Stored", contravariant=True)
@@ -139,7 +145,7 @@ def _copy(followed: Followed[Item], tail: Tail, store: Store[Item], stop: Event,
     """Stores batch after batch."""
     stored, stored_s = dict(tail.position()), time.monotonic()
     while not stop.is_set():
-        records = tail.poll(POLL_S)
+        records = _gathered(tail)
         position = dict(tail.position())
         is_due = position != stored and time.monotonic() - stored_s >= IDLE_STORE_S
         if records or is_due:
@@ -147,3 +153,15 @@ def _copy(followed: Followed[Item], tail: Tail, store: Store[Item], stop: Event,
             stored, stored_s = position, time.monotonic()
         if not tail.is_away:
             outage.worked()
+
+
+def _gathered(tail: Tail) -> list[Record]:
+    records: list[Record] = []
+    end_s, num_bytes = time.monotonic() + POLL_S + GATHER_S, 0
+    while True:
+        more = tail.poll(0.0 if records else POLL_S)
+        records += more
+        num_bytes += sum(len(record.value) for record in more)
+        is_full = len(records) >= MAX_RECORDS or num_bytes >= MAX_BYTES
+        if len(more) < MANY_RECORDS or is_full or time.monotonic() >= end_s:
+            return records

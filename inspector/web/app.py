@@ -36,6 +36,7 @@ class _Pages(Starlette):
             routes=routes, middleware=middleware, exception_handlers={HTTPException: http_error, 500: server_error}
         )
         self._is_tls = is_tls
+        self.router.redirect_slashes = False  # it would lead to whatever name the client calls the page by
         self.state.floor = floor
 
     def build_middleware_stack(self) -> ASGIApp:

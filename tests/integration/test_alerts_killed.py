@@ -69,7 +69,7 @@ database = "{database}"
 name = "hook"
 url = "{hook}"
 """
-PIECES, KILLS, FLUSH = 1500, 6, 25
+PIECES, KILLS, FLUSH, WAIT_S = 1500, 6, 25, 180.0
 
 
 def shift() -> list[Verdict]:
@@ -100,7 +100,7 @@ class Run:
         before = self.position()
         with floor(self.config) as process:
             self.publish(log, verdicts[:FLUSH])
-            eventually(lambda: self.position() != before or process.poll() is not None)
+            eventually(lambda: self.position() != before or process.poll() is not None, WAIT_S)
             for start in range(FLUSH, len(verdicts), FLUSH):
                 self.publish(log, verdicts[start : start + FLUSH])
                 assert is_running(process, draws.random() * 0.1), "the floor ended by itself"
@@ -186,7 +186,7 @@ def run(
         yield Run(config, prefix, database, receiver)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("log_kind", "database_kind"),
     [
@@ -208,8 +208,8 @@ def test_floor_and_receiver_that_are_killed_again_and_again_raise_and_deliver_ea
     keys = {alert.key for alert in expected}
     ended = {alert.key for alert in expected if not alert.is_open}
     with floor(run.config):
-        eventually(lambda: {each["key"] for each in receiver.bodies} >= keys, 120.0)
-        eventually(lambda: {each["key"] for each in receiver.bodies if each["event"] == "resolved"} >= ended, 120.0)
+        eventually(lambda: {each["key"] for each in receiver.bodies} >= keys, WAIT_S)
+        eventually(lambda: {each["key"] for each in receiver.bodies if each["event"] == "resolved"} >= ended, WAIT_S)
     alerts = all_alerts(AlertDesk(run.database, AlertSettings()))
     assert [(alert.key, alert.detail, alert.state) for alert in alerts] == [
         (alert.key, alert.detail, alert.state) for alert in expected

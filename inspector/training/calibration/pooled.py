@@ -11,7 +11,7 @@ import numpy as np
 from fusion.calibration import Scores
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.splits import unit_folds
-from inspector.statistics.classification import area_under_curve
+from inspector.statistics.classification import area_under_curve, cross_entropy
 from inspector.statistics.evidence import Choice, weigh
 from inspector.training.calibration.scales import SURE, Prior, Scale, fit_scale, scale_of, shared_scale
 
@@ -87,7 +87,7 @@ def _scale_choice(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Ch
     """The fitted scale of all experts against their log-odds as they are."""
     row, labels = scored.sets.index(frozenset(scored.experts)), scored.labels
     fitted_P, raw_P = held_out(scored, whole, seed)[row], scored.logits[row].clip(-SURE, SURE)
-    gains_P = np.logaddexp(0, raw_P) - labels * raw_P - (np.logaddexp(0, fitted_P) - labels * fitted_P)
+    gains_P = cross_entropy(raw_P[None], labels) - cross_entropy(fitted_P[None], labels)
     known = not np.isnan(gains_P).all()
     evidence = weigh(gains_P[None], scored.units, labels, ["the fitted scale"], seed) if known else None
     return Choice(

@@ -21,10 +21,12 @@ from inspector.training.experts.selection import CrossValidationResult
 
 MIN_ADDED = 0.1
 """Share of the scout's missing AUC (1 - AUC) that a thorough expert must add: it costs time on the line."""
-ENOUGH_FOR_PRIOR = 100
-"""Recordings from which a pretrained network is expected to add to the scout, whatever a few groups show."""
 PRIOR_GAIN, PRIOR_SPREAD = 0.02, 0.05
-"""That expectation, in AUC: mean and standard deviation. On cells, a frozen network added .05 to the scout."""
+"""What a frozen pretrained network is expected to add to the scout, in AUC: mean and standard deviation.
+
+Few recordings can hardly mislead it, since its features are those of a million other pictures: on cells it added .05.
+Networks that are fitted have no such prior.
+"""
 
 
 class Kept(NamedTuple):
@@ -75,7 +77,7 @@ def _beside(scout: CrossValidationResult, others: Sequence[CrossValidationResult
     if evidence.takes(index, rule) and gain.mean > MIN_ADDED * (1 - _auc_of_common(scout, alone, averages)):
         return Kept([others[index]], (_choice(scout.modality, both, scout.name, evidence, index),))
     if _is_expected_to_add(others[index]) and with_prior(gain) > 0:
-        reason = f"a pretrained network on {ENOUGH_FOR_PRIOR} recordings or more is expected to add"
+        reason = "a frozen pretrained network is expected to add, and nothing speaks against it"
         return Kept([others[index]], (_choice(scout.modality, both, scout.name, evidence, index, reason),))
     return Kept([], (_choice(scout.modality, scout.name, both, evidence, index),))
 
@@ -87,18 +89,21 @@ def with_prior(gain: Gain) -> float:
 
 
 def _is_expected_to_add(result: CrossValidationResult) -> bool:
-    config, data = result.data.config, result.data
+    config = result.data.config
     if not isinstance(config, ImageExpert):
         return False
-    return (config.pretrained or config.encoder in data.weights) and len(data.inputs) >= ENOUGH_FOR_PRIOR
+    return _is_frozen(config) and (config.pretrained or config.encoder in result.data.weights)
+
+
+def _is_frozen(config: ImageExpert) -> bool:
+    return config.freeze or config.tuning == "frozen"
 
 
 def _complexity(config: ExpertConfig) -> tuple[int, int]:
     """Kernel machines, then frozen networks, then fitted ones; then pixels."""
     if not isinstance(config, ImageExpert):
         return (0 if config.encoder.endswith("_profile") else 2), 0
-    frozen = config.freeze or config.tuning == "frozen"
-    kind = 0 if config.readout == "kernel" else 1 if frozen else 2
+    kind = 0 if config.readout == "kernel" else 1 if _is_frozen(config) else 2
     return kind, config.rows * config.cols * config.height_px * config.width_px
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fusion.calibration import Labels, Scores
+from inspector.statistics.classification import cross_entropy
 from inspector.training.head.head_data import HeadData
 from inspector.training.head.head_run import HeadRun
 from inspector.training.head.recalibrate import recalibrated
@@ -46,15 +47,6 @@ class CrossFit:
     def losses(self, steps: int, weight: float = 1.0) -> Scores:
         """(P,) cross-entropy, mean over the sets that cover all modalities."""
         return cross_entropy(self.scores(steps, weight), self.labels)
-
-
-def cross_entropy(logits_WP: Scores, labels: Labels) -> Scores:
-    """(P,) mean over the first axis; NaN where a log-odds is."""
-    known = ~np.isnan(logits_WP).any(0)
-    losses = np.full(len(labels), np.nan)
-    signed_WP = np.where(labels[known], -logits_WP[:, known], logits_WP[:, known])
-    losses[known] = np.logaddexp(0.0, signed_WP).mean(0)
-    return losses
 
 
 def fused_units(groups: Sequence[Mapping[str, str]]) -> list[frozenset[str]]:

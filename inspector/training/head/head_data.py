@@ -3,12 +3,18 @@
 Letters: P pieces, E experts, N tokens, D width, O = 1 + K outputs, S sets of experts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fusion.head import Fused, FusionHead
+from inspector.bundle.schema import Modality
+from inspector.dataset.labels import own_group
+from inspector.dataset.manifest import PieceRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +42,15 @@ class Encodings:
 
 
 @dataclass(frozen=True, eq=False)
+class OwnScores:
+    """Log-odds of one expert for recordings that share no group with the pieces of the head."""
+
+    logits: Float[Tensor, " R"]
+    targets: Float[Tensor, " R"]
+    groups: Int[Tensor, " R"]
+
+
+@dataclass(frozen=True, eq=False)
 class HeadData:
     """Encodings with their targets, per set of experts and per expert; NaN is unknown."""
 
@@ -48,6 +63,8 @@ class HeadData:
     """Whether the recording of each expert is defective; NaN is unknown."""
     own_groups: Int[Tensor, "E P"]
     """Number of the group of each expert's recording."""
+    others: tuple[OwnScores, ...] = ()
+    """Per expert, further recordings for its scale; none if empty."""
 
     def of(self, pieces: Tensor) -> "HeadData":
         return HeadData(
@@ -57,17 +74,30 @@ class HeadData:
             self.targets[:, pieces],
             self.own_targets[:, pieces],
             self.own_groups[:, pieces],
+            self.others,
         )
 
     def own_known(self, expert: int) -> Bool[Tensor, " P"]:
         """Pieces with a recording of this expert whose own label is known."""
         return (self.encodings.present[:, expert] > 0) & ~self.own_targets[expert].isnan()
 
+    def own_scores(self, expert: int) -> list[OwnScores]:
+        """All that is known of an expert alone: of these pieces and of other recordings, which share no group."""
+        rows = self.own_known(expert)
+        logits, targets = self.encodings.logits[expert][rows, 0], self.own_targets[expert][rows]
+        return [OwnScores(logits, targets, self.own_groups[expert][rows]), *self.others[expert : expert + 1]]
+
     def own_defects(self) -> list[int]:
         """Per expert, the number of groups with a defective recording."""
         shown = [self.own_known(e) & (self.own_targets[e] == 1) for e in range(len(self.own_targets))]
-        return [len(self.own_groups[e][rows].unique()) for e, rows in enumerate(shown)]
+        return [len(set(self.own_groups[e][rows].tolist())) for e, rows in enumerate(shown)]
 
     def labels(self) -> Float[Tensor, " P"]:
         """1 where the piece as a whole is defective, NaN where unknown."""
         return self.targets[self.whole.index(True), :, 0]
+
+
+def group_numbers(rows: Sequence[PieceRow], modality: Modality) -> Int[Tensor, " P"]:
+    """A number for the group of each piece's recording of this modality."""
+    numbers = np.unique([own_group(row, modality) for row in rows], return_inverse=True)[1]
+    return torch.from_numpy(numbers.astype(np.int64))

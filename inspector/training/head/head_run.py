@@ -26,7 +26,7 @@ class HeadRun:
         torch.manual_seed(seed)
         self.head = FusionHead(form)
         self._head_data = head_data
-        _calibrate_experts(self.head, head_data)
+        calibrate_experts(self.head, head_data)
         self._states: dict[int, State] = {0: _copy(self.head)}
         self._optimiser = torch.optim.AdamW(
             self.head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -74,11 +74,11 @@ def _copy(head: FusionHead) -> State:
 
 
 @torch.no_grad()
-def _calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
+def calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
     """Fits a sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
-    for index, logits in enumerate(head_data.encodings.logits):
-        known = head_data.own_known(index)
-        labels = head_data.own_targets[index][known].numpy() > 0.5
-        weights = group_weights(head_data.own_groups[index][known].numpy())
-        sigmoid = fit_sigmoid(logits[known, 0].numpy().astype(np.float64), labels, weights)
-        head.log_slope[index, 0], head.bias[index, 0] = sigmoid
+    for index in range(len(head_data.own_targets)):
+        parts = head_data.own_scores(index)
+        logits = torch.cat([part.logits for part in parts]).numpy().astype(np.float64)
+        labels = torch.cat([part.targets for part in parts]).numpy() > 0.5
+        weights = np.concatenate([group_weights(part.groups.numpy()) for part in parts])
+        head.log_slope[index, 0], head.bias[index, 0] = fit_sigmoid(logits, labels, weights)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from encoders.tokens import Encoded
@@ -18,7 +18,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.files import sources_of
-from inspector.dataset.labels import own_group, units_of
+from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow, Split
 from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
@@ -27,7 +27,7 @@ from inspector.training.experts.selection import SelectedExpert
 from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.head.fit import FittedHead, fit_head
-from inspector.training.head.head_data import Encodings, HeadData
+from inspector.training.head.head_data import Encodings, HeadData, OwnScores, group_numbers
 from inspector.training.head.head_run import HeadRun
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
@@ -61,7 +61,7 @@ def fuse(
 ) -> Fusion:
     experts = [entry.expert for entry in selected]
     sets = tuple(map(frozenset, expert_sets(experts)))
-    head_data = _head_data(dataset, experts, sets)
+    head_data = replace(_head_data(dataset, experts, sets), others=tuple(_seen(dataset, entry) for entry in selected))
     groups = [row.groups for row in dataset.labelled("calibration")]
     fitted = fit_head(head_form(dataset, experts, config), head_data, groups, config.head, seed, progress, config.rule)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
@@ -101,13 +101,8 @@ def _head_data_of(
         whole=tuple(len(set(modalities)) == len(dataset.modalities) for modalities in present),
         targets=torch.stack([dataset.targets(rows, modalities) for modalities in present]),
         own_targets=torch.stack([dataset.targets(rows, [expert.modality])[:, 0] for expert in experts]),
-        own_groups=torch.stack([_own_groups(dataset, rows, expert.modality) for expert in experts]),
+        own_groups=torch.stack([group_numbers(rows, dataset.modality(expert.modality)) for expert in experts]),
     )
-
-
-def _own_groups(dataset: Dataset, rows: Sequence[PieceRow], modality: str) -> Int[Tensor, " P"]:
-    names = [own_group(row, dataset.modality(modality)) for row in rows]
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
 
 
 def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Tensor]:
@@ -117,6 +112,17 @@ def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Te
     frames = _frames(dataset, expert, ["calibration"])
     index = worst(encoded.logits[:, 0], frames)
     return Encoded(*(output[index] for output in encoded)), present(frames)
+
+
+def _seen(dataset: Dataset, entry: SelectedExpert) -> OwnScores:
+    """Out-of-fold log-odds of the training pieces: they are thrice as many as calibration pieces, of other groups."""
+    modality, rows = entry.expert.modality, dataset.labelled("train")
+    frames = _frames(dataset, entry.expert, ["train"])
+    logits = entry.out_of_fold_logits[worst(entry.out_of_fold_logits[:, 0], frames), 0]
+    targets = dataset.targets(rows, [modality])[:, 0]
+    known = (present(frames) > 0) & ~logits.isnan() & ~targets.isnan()
+    groups = group_numbers(rows, dataset.modality(modality))
+    return OwnScores(logits[known], targets[known], groups[known])
 
 
 def _frames(dataset: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:
@@ -190,7 +196,7 @@ def fused_jointly(
     head_data = _head_data(dataset, experts, sets)
     losses = {0: joint_fit.staged_loss, joint_fit.best_epoch: joint_fit.joint_loss}
     logits_SP = _set_logits(head, head_data.encodings, head_data.sets)[..., 0]
-    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True)
+    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True, choices=joint_fit.choices)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 

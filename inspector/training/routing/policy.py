@@ -13,9 +13,9 @@ from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.routing.frontier import Point, cheapest_good, cheapest_of, floor_of, name_of, static_points
-from inspector.training.routing.noninferiority import counts, least_defects
+from inspector.training.routing.noninferiority import Counts, counts, least_defects
 from inspector.training.routing.router import same_route
-from inspector.training.routing.selection import Option, shown, static_options, swept_options
+from inspector.training.routing.selection import Option, Selected, shown, static_options, swept_options
 from inspector.training.routing.sweeps import (
     Candidate,
     RoutingData,
@@ -77,13 +77,19 @@ def _shown(routing_data: RoutingData, acceptance: Acceptance, seed: int) -> Poli
     ]
     sweeps = [swept_options(routing_data, sweep) for sweep in _sweeps(routing_data, acceptance, "auto", seed)]
     choice = shown(routing_data, static, sweeps, seed)
-    dense = _dense(static_points(routing_data.board))
-    finding = (
-        f"{choice.reason} Routes are chosen from {seen}; {choice.option.point.name} saves "
-        f"{_saved(choice.option.point.cost_ms, dense)} of the encoders' CPU time against all experts. "
-        f"Loss against all experts, cross-fitted: {choice.loss}."
+    return PolicyChoice(choice.option.policy, tuple(_findings(choice, _dense(static_points(routing_data.board)), seen)))
+
+
+def _findings(choice: Selected, dense: Point, seen: Counts) -> Iterator[str]:
+    chosen = choice.option
+    yield (
+        f"{choice.reason} From {seen}: {chosen.point.name} saves {_saved(chosen.point.cost_ms, dense)} of the "
+        f"encoders' CPU time against all experts. Loss against all experts, cross-fitted: {choice.loss}."
+        + same_route(chosen.policy.router)
     )
-    return PolicyChoice(choice.option.policy, (finding + same_route(choice.option.policy.router),))
+    if choice.missed is not None:
+        option, loss = choice.missed
+        yield f"Not shown: {option.point.name}, which would save {_saved(option.point.cost_ms, dense)}, loses {loss}."
 
 
 def _sweeps(

@@ -6,6 +6,7 @@ import { ScoreScale } from "./score_scale.js";
 import { Spectrogram } from "./spectrogram.js";
 
 const STRIP = 24;
+const SIDES = "left: good, right: defective (log-odds)";
 const MEDIA_EVERY_MS = 500; // pictures of faster lines are left out, decisions never
 const STATES = { present: "✓", missing: "✕", stale: "◌", implausible: "!" };
 
@@ -33,7 +34,7 @@ export class Station {
       element("div", { class: "lead" }, this.#decision, element("p", { class: "piece" }, this.#link, this.#about), this.#why),
       this.#scale.node, this.#sources,
       element("div", { class: "below" },
-        element("div", {}, element("h3", {}, "What each source adds"), this.#bars),
+        element("div", {}, element("h3", {}, "What each source adds", element("span", { class: "quiet" }, SIDES)), this.#bars),
         element("div", {}, element("h3", {}, "Sources"), this.#sensors, this.#facts)),
       this.#strip);
   }

@@ -1,22 +1,31 @@
 """Computes what the best possible router would cost: per piece the cheapest set of experts, known beforehand.
 
-No real router reaches it, as it looks at nothing to know. Letters: P pieces, S sets of experts.
+No real router reaches it: it has to look in order to know, and does not know all then. Letters: P pieces, S sets of
+experts.
 """
+
+from collections.abc import Collection
 
 import numpy as np
 
 from fusion.calibration import Labels, Scores
-from inspector.training.routing.sweeps import RoutingData
+from inspector.training.routing.sweeps import RoutingData, initial_choices
 
 
-def same_decisions(data: RoutingData, limit: float) -> Scores:
+def same_decisions(data: RoutingData, limit: float, first: Collection[str] = ()) -> Scores:
     """(P,) cost in ms of the cheapest set that decides as all experts do at this limit of their scores.
 
-    A piece at or below the limit has every modality examined, as it may pass.
+    A piece at or below the limit has every modality examined, as it may pass. `first`: experts that always run.
     """
     scores_SP, dense_P = _scores(data)
     same_SP = (scores_SP > limit) == (dense_P > limit)
-    return _cheapest(data, same_SP & (_whole(data) | (dense_P > limit)))
+    return _cheapest(data, same_SP & (_whole(data) | (dense_P > limit)) & _with(data, first))
+
+
+def after_a_first_look(data: RoutingData, limit: float) -> Scores:
+    """(P,) as `same_decisions`, with the initial experts, the same for all pieces, that make the mean the least."""
+    costs = [same_decisions(data, limit, first) for first in initial_choices(data)]
+    return min(costs, key=lambda cost: float(cost.mean()), default=same_decisions(data, limit))
 
 
 def same_ranking(data: RoutingData) -> Scores:
@@ -46,7 +55,18 @@ def _whole(data: RoutingData) -> Labels:
         ]
     )
     seen_SM = np.array([[any(modalities[n] == kind for n in names) for kind in kinds] for names in data.scored.sets])
-    return (seen_SM[:, :, None] | ~present_MP).all(1)
+    whole_SP: Labels = (seen_SM[:, :, None] | ~present_MP).all(1)
+    return whole_SP
+
+
+def _with(data: RoutingData, first: Collection[str]) -> Labels:
+    """(S, P) whether a set holds those of these experts that the piece has a recording for."""
+    able_EP = ~np.isnan(data.scored.expert_logits)
+    lacks_SE = np.array(
+        [[name in first and name not in names for name in data.scored.experts] for names in data.scored.sets]
+    )
+    lacks_SP: Labels = (lacks_SE[:, :, None] & able_EP).any(1)
+    return ~lacks_SP
 
 
 def _cheapest(data: RoutingData, allowed_SP: Labels) -> Scores:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from inspector.archive import database as database_module
+from inspector.archive import postgresql_engine
 from inspector.archive.database import Bounds, Database, DatabaseError
 from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.folder_store import FolderStore
@@ -72,7 +73,7 @@ def test_a_lock_and_a_statement_of_postgresql_are_waited_for_within_bounds(postg
 def test_a_transaction_that_is_left_open_is_ended_by_postgresql(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_S", 0.05)
+    monkeypatch.setattr(postgresql_engine, "IDLE_TRANSACTION_S", 0.05)
     with closing(Database(postgres_url)) as database:
         with pytest.raises(StoreError):
             _leave_open(database, postgres_url)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from inspector.statistics.classification import area_under_curve
 from inspector.statistics.evidence import MIN_DEFECTS, Choice, Gain, Rule, smallest_within_an_error, weigh
+from inspector.statistics.ranking_evidence import weigh_ranking
 
 STEPS = np.arange(1, 10) / 9
 NAMES = [f"{10 * step} steps" for step in range(1, 10)]
@@ -59,19 +61,24 @@ def test_a_large_gain_is_taken_nearly_always_and_nearly_whole():
     assert weight > 0.9
 
 
-def paired(num, gain=0.1, defective=0.5):
+def paired(num: int, gain: float = 0.1, defective: float = 0.5):
     labels = np.arange(num) < defective * num
     gains = gain + 0.05 * np.random.default_rng(0).standard_normal((1, num))
     return gains, [{f"picture={index}"} for index in range(num)], labels
 
 
+def weighed(pieces, name="steps"):
+    gains, units, labels = pieces
+    return weigh(gains, units, labels, [name], seed=0)
+
+
 @pytest.mark.parametrize("rule", list(Rule))
 def test_below_the_least_number_of_independent_defects_nothing_is_taken(rule):
-    few = weigh(*paired(40, defective=(MIN_DEFECTS - 1) / 40), ["steps"], seed=0)
+    few = weighed(paired(40, defective=(MIN_DEFECTS - 1) / 40))
     assert few.gains[0].low > 0
     assert not few.is_beyond_chance(0)
     assert few.weight(0, rule) == 0.0
-    enough = weigh(*paired(40, defective=MIN_DEFECTS / 40), ["steps"], seed=0)
+    enough = weighed(paired(40, defective=MIN_DEFECTS / 40))
     assert enough.weight(0, rule) > 0.9
 
 
@@ -114,8 +121,29 @@ def test_of_alternatives_within_an_error_of_the_best_the_simplest_is_taken():
 
 
 def test_a_choice_is_one_sentence_with_gain_interval_and_groups():
-    evidence = weigh(*paired(40), ["50 steps"], seed=0)
+    evidence = weighed(paired(40), "50 steps")
     choice = Choice("Fusion head", "noisy-or", "50 steps", evidence.gains[0], evidence.groups(), "too few defects")
     line = choice.line()
     assert line.startswith("Fusion head: noisy-or rather than 50 steps (50 steps gains +0.0970 [+0.0860, +0.1079]")
     assert line.endswith("in log-loss, from 20 independent defective and 20 good pieces); too few defects.")
+
+
+def test_a_gain_in_ranking_is_weighed_on_pieces_with_all_scores():
+    random = np.random.default_rng(0)
+    labels = np.arange(200) % 2 == 0
+    units = [{f"picture={index}"} for index in range(200)]
+    simple, better = ((2 * labels - 1) * signal + random.standard_normal(200) for signal in (0.3, 1.5))
+    simple[:20] = np.nan
+    gain, equal = weigh_ranking(np.stack([better, simple]), simple, labels, units, ["better", "equal"], seed=0).gains
+    assert gain.low > 0.1
+    assert gain.mean == pytest.approx(
+        area_under_curve(better[20:], labels[20:]) - area_under_curve(simple[20:], labels[20:])
+    )
+    assert (equal.mean, equal.weight) == (0.0, 0.0)
+
+
+def test_a_ranking_of_pieces_of_one_label_shows_nothing():
+    units = [{f"picture={index}"} for index in range(40)]
+    evidence = weigh_ranking(np.ones((1, 40)), np.ones(40), np.ones(40, np.bool_), units, ["better"], seed=0)
+    assert np.isnan(evidence.gains[0].mean)
+    assert not any(evidence.takes(0, rule) for rule in Rule)

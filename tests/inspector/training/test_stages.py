@@ -12,6 +12,7 @@ from fusion.calibration import probability
 from fusion.head import FusionHead
 from inspector.bundle.schema import Claim
 from inspector.recipe.thresholds import certificate_words
+from inspector.statistics.evidence import Rule
 from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import JointFitting, TrainConfig
@@ -210,6 +211,7 @@ class JointStub:
         settings: JointFitting,
         seed: int,
         progress: Callable[[int, int], None],
+        rule: Rule,
     ) -> JointFit:
         self.epochs.append(settings.epochs)
         return JointFit(self.kept, 3 * self.kept, 0.5, 0.3 if self.kept else 0.5)

@@ -35,6 +35,8 @@ class SqliteStore:
         self._db.execute("CREATE TABLE IF NOT EXISTS position (token BLOB)")
         self._failures = failures
         self.skipped: list[Gap] = []
+        self.sizes: list[int] = []
+        """Of the transactions."""
 
     def token(self) -> bytes | None:
         row = self._db.execute("SELECT token FROM position").fetchone()
@@ -46,6 +48,7 @@ class SqliteStore:
             self._db.executemany("INSERT INTO verdicts VALUES (?)", [(entry.inspection.piece_id,) for entry in entries])
             self._db.execute("DELETE FROM position")
             self._db.execute("INSERT INTO position VALUES (?)", (token,))
+        self.sizes.append(len(entries))
         self._fail()
 
     def last(self) -> Mapping[TopicPartition, LastRecord]:
@@ -114,6 +117,24 @@ def test_each_verdict_is_stored_once_and_following_continues_where_it_ended(tmp_
     second = SqliteStore(tmp_path / "store.sqlite")
     run_until(source, second, 120)
     assert second.pieces == names(range(120))
+
+
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [({"MAX_RECORDS": 240}, [240, 20]), ({"MAX_BYTES": 1}, [120, 120, 20]), ({"MANY_RECORDS": 121}, [120, 120, 20])],
+)
+def test_a_backlog_is_stored_in_larger_steps_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], sizes: list[int]
+) -> None:
+    monkeypatch.setattr(follow_module, "GATHER_S", 60.0)
+    for name, limit in limits.items():
+        monkeypatch.setattr(follow_module, name, limit)
+    source = EmbeddedLog(tmp_path / "log.sqlite", EmbeddedSettings(max_poll_records=120))
+    publish(source, range(260))
+    store = SqliteStore(tmp_path / "store.sqlite")
+    run_until(source, store, 260)
+    assert store.sizes == sizes
+    assert store.pieces == names(range(260))
 
 
 def test_failures_of_the_store_lose_and_double_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -235,16 +256,14 @@ def test_a_log_that_is_gone_ends_the_follower(tmp_path: Path) -> None:
 
 
 class Counting(SqliteStore):
-    """Counts its transactions, and ends the follower at the first one."""
+    """Ends the follower at the first transaction."""
 
     def __init__(self, path: Path, stop: threading.Event) -> None:
         super().__init__(path)
         self._stop = stop
-        self.sizes: list[int] = []
 
     def store(self, entries: Sequence[Entry], token: bytes) -> None:
         super().store(entries, token)
-        self.sizes.append(len(entries))
         self._stop.set()
 
 

@@ -51,6 +51,13 @@ def test_a_person_is_led_back_to_the_path_that_was_asked_for(page: GuardedPage, 
     assert led.headers["location"] == "/sign-in?next=%2Fpieces"
 
 
+def test_no_address_leads_to_a_name_that_the_client_made_up(page: GuardedPage) -> None:
+    with page.client() as client:
+        for path in ("/pieces/", "/sign-in/", "/static/"):
+            answer = client.get(path, headers={"host": "elsewhere.example", "accept": "text/html"})
+            assert "elsewhere" not in answer.headers.get("location", "")
+
+
 def raw(page: GuardedPage, *lines: str) -> bytes:
     """The first line of the answer."""
     host, port = page.address.removeprefix("http://").rsplit(":", 1)

@@ -12,7 +12,7 @@ from inspector.statistics.evidence import Gain
 from inspector.training.config import Fitting, ImageExpert, SignalExpert
 from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
-from inspector.training.experts.keep import ENOUGH_FOR_PRIOR, MIN_ADDED, Kept, keep, with_prior
+from inspector.training.experts.keep import MIN_ADDED, Kept, keep, with_prior
 from inspector.training.experts.kernel_machine import KernelFitter
 from inspector.training.experts.network import EncoderFit, NetworkFitter
 from inspector.training.experts.selection import CrossValidationResult, auc_of, cross_validate, make_fitter
@@ -151,7 +151,7 @@ def test_a_gain_on_few_groups_adds_no_expert_unless_it_is_expected() -> None:
     pretrained = result("adds", False, knowing(1, OWN), FEW, pretrained=True)
     kept = keep([scout, pretrained])
     assert names(kept) == ["scout", "adds"]
-    assert f"a pretrained network on {ENOUGH_FOR_PRIOR} recordings" in kept.choices[0].line()
+    assert "a frozen pretrained network is expected to add" in kept.choices[0].line()
 
 
 def test_what_is_expected_yields_to_what_many_groups_show() -> None:
