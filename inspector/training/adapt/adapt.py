@@ -189,7 +189,7 @@ def targets_by(
 
 def _with_changed_experts(trained: TrainedBundle, changed: Mapping[str, TrainedExpert], change: str) -> TrainedBundle:
     """Keeps the limits; drops their evidence, and the calibrations of changed experts and of classes."""
-    dropped = {"classes": {}, "pass_evidence": None, "fail_evidence": None}
+    dropped: dict[str, object] = {"classes": {}, "pass_evidence": None, "fail_evidence": None}
     experts = tuple(changed.get(expert.name, expert) for expert in trained.experts)
     provenance = {**trained.provenance, change: ", ".join(changed)}
     return replace(

@@ -52,12 +52,14 @@ class ChosenLimits(NamedTuple):
 
 def choose_limits(pieces: LabelledPieces, acceptance: Acceptance, review_share: float) -> ChosenLimits:
     """Keeps both rates; relaxes both by one factor if REVIEW would take more than this share of the pieces."""
-    rates = np.array([acceptance.miss_rate, acceptance.false_reject_rate])
+    miss_rate, false_reject_rate = acceptance.miss_rate, acceptance.false_reject_rate
     while True:
-        limits = limits_at(pieces, *rates.tolist(), acceptance.confidence)
-        if limits.review_share(pieces.log_odds) <= review_share or rates.max() >= MOST or not rates.any():
+        limits = limits_at(pieces, miss_rate, false_reject_rate, acceptance.confidence)
+        largest = max(miss_rate, false_reject_rate)
+        if limits.review_share(pieces.log_odds) <= review_share or largest >= MOST or not largest:
             return limits
-        rates = (rates * RELAXING).clip(max=MOST)
+        factor = min(RELAXING, MOST / largest)
+        miss_rate, false_reject_rate = miss_rate * factor, false_reject_rate * factor
 
 
 def limits_at(pieces: LabelledPieces, miss_rate: float, false_reject_rate: float, confidence: float) -> ChosenLimits:
@@ -71,7 +73,7 @@ def limits_at(pieces: LabelledPieces, miss_rate: float, false_reject_rate: float
 
 
 def _bound(pieces: LabelledPieces, chosen: Labels, sign: int, rate: float, confidence: float) -> Bound:
-    units = [pieces.units[row] for row in np.flatnonzero(chosen)]
+    units = [pieces.units[row] for row in np.flatnonzero(chosen).tolist()]
     return upper_bound(sign * pieces.log_odds[chosen], unit_weights(units), rate, confidence)
 
 

@@ -20,4 +20,4 @@ def unit_weights(units: Sequence[Collection[str]]) -> Scores:
 
 def num_units(units: Sequence[Collection[str]], chosen: Labels) -> int:
     """Independent pieces among the chosen ones, rounded down."""
-    return int(unit_weights([units[row] for row in np.flatnonzero(chosen)]).sum() + 1e-9)
+    return int(unit_weights([units[row] for row in np.flatnonzero(chosen).tolist()]).sum() + 1e-9)

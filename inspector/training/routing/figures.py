@@ -11,8 +11,8 @@ from fusion.calibration import Labels, Scores
 from inspector.training.routing.frontier import RATES
 
 FIGURES = ("recall", "AUC", "accuracy", "decisions")
-"""Mean recall at RATES; area under the curve; correct sides of one half; correct PASS and FAIL at the limits of each
-set of experts, where a REVIEW counts one half."""
+"""Mean recall at RATES; area under the curve; correct sides of one half; pieces that are not decided wrongly at the
+limits of each set of experts: a REVIEW is not wrong."""
 HALF = 0.5
 
 
@@ -21,8 +21,8 @@ class Routed(NamedTuple):
 
     scores: Scores
     """(P,) calibrated; NaN where no expert ran."""
-    credit: Scores
-    """(P,) 1 for a correct PASS or FAIL, 1/2 for REVIEW, else 0."""
+    right: Labels
+    """(P,) false for a defective piece that passes and a good one that fails."""
 
 
 def figures(routed: Routed, labels: Labels, weights_DP: Scores) -> Scores:
@@ -33,7 +33,7 @@ def figures(routed: Routed, labels: Labels, weights_DP: Scores) -> Scores:
     ranked, bad = scores[order], labels[order]
     weights = weights_DP[:, order]
     good_DP, bad_DP = np.cumsum(weights * ~bad, axis=1), np.cumsum(weights * bad, axis=1)
-    right = np.stack([(routed.scores >= HALF) == labels, routed.credit], axis=1).astype(np.float64)
+    right = np.stack([(routed.scores >= HALF) == labels, routed.right], axis=1).astype(np.float64)
     totals = weights.sum(1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.column_stack([_recall(good_DP, bad_DP), _auc(ranked, good_DP, bad_DP), weights_DP @ right / totals])

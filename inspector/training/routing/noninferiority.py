@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.calibration import Labels, Scores
-from inspector.statistics.bootstrap import unit_weights
+from inspector.statistics.bootstrap import essential_units, unit_weights
 from inspector.statistics.evidence import Units, num_independent, weigh_draws
 from inspector.training.routing.figures import FIGURES, Routed, figures
 
@@ -94,7 +94,7 @@ def losses(
     """Loss of each candidate against all experts; the bounds hold for all of them together."""
     if not candidates:
         return []
-    weights_DP = unit_weights(units, num_draws, seed).astype(np.float64)
+    weights_DP = unit_weights(essential_units(units), num_draws, seed).astype(np.float64)
     reference_DF = figures(everyone, labels, weights_DP)
     by_outcome = {_key(one): one for one in candidates}  # careful candidates often route alike
     drawn = {key: reference_DF - figures(one, labels, weights_DP) for key, one in by_outcome.items()}
@@ -113,7 +113,7 @@ def losses(
 
 
 def _key(outcome: Routed) -> bytes:
-    return outcome.scores.tobytes() + outcome.credit.tobytes()
+    return outcome.scores.tobytes() + outcome.right.tobytes()
 
 
 def mean_losses(candidates: Sequence[Routed], everyone: Routed, labels: Labels) -> list[Scores]:

@@ -66,9 +66,7 @@ class RoutingData:
         calibrations = [self.calibrations.get(names) for names in ran]
         below = np.array([0.0 if entry is None else entry.pass_below for entry in calibrations])
         above = np.array([1.0 if entry is None else entry.fail_above for entry in calibrations])
-        right = np.where(labels, scores > above, scores < below)
-        wrong = np.where(labels, scores < below, scores > above)
-        return Routed(scores, (1.0 + right - wrong) / 2)
+        return Routed(scores, ~np.where(labels, scores < below, scores > above))
 
     def with_all(self) -> Routed:
         """All experts."""

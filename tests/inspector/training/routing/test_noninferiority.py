@@ -15,15 +15,15 @@ pytestmark = pytest.mark.train
 NUM = 400
 LABELS = np.arange(NUM) % 2 == 0
 UNITS = [{str(number)} for number in range(NUM)]
-PERFECT = Routed(np.where(LABELS, 0.9, 0.1), np.ones(NUM))
+PERFECT = Routed(np.where(LABELS, 0.9, 0.1), np.ones(NUM, bool))
 
 
 def losing(num):
     """Some defects less than `PERFECT`."""
     lost = np.flatnonzero(LABELS)[:num]
-    scores, credit = PERFECT.scores.copy(), PERFECT.credit.copy()
-    scores[lost], credit[lost] = 0.05, 0.0
-    return Routed(scores, credit)
+    scores, right = PERFECT.scores.copy(), PERFECT.right.copy()
+    scores[lost], right[lost] = 0.05, False
+    return Routed(scores, right)
 
 
 def test_what_loses_nothing_may_still_lose_a_little():
