@@ -42,15 +42,6 @@ class Encodings:
 
 
 @dataclass(frozen=True, eq=False)
-class OwnScores:
-    """Log-odds of one expert for recordings that share no group with the pieces of the head."""
-
-    logits: Float[Tensor, " R"]
-    targets: Float[Tensor, " R"]
-    groups: Int[Tensor, " R"]
-
-
-@dataclass(frozen=True, eq=False)
 class HeadData:
     """Encodings with their targets, per set of experts and per expert; NaN is unknown."""
 
@@ -63,8 +54,6 @@ class HeadData:
     """Whether the recording of each expert is defective; NaN is unknown."""
     own_groups: Int[Tensor, "E P"]
     """Number of the group of each expert's recording."""
-    others: tuple[OwnScores, ...] = ()
-    """Per expert, further recordings for its scale; none if empty."""
 
     def of(self, pieces: Tensor) -> "HeadData":
         return HeadData(
@@ -74,18 +63,11 @@ class HeadData:
             self.targets[:, pieces],
             self.own_targets[:, pieces],
             self.own_groups[:, pieces],
-            self.others,
         )
 
     def own_known(self, expert: int) -> Bool[Tensor, " P"]:
         """Pieces with a recording of this expert whose own label is known."""
         return (self.encodings.present[:, expert] > 0) & ~self.own_targets[expert].isnan()
-
-    def own_scores(self, expert: int) -> list[OwnScores]:
-        """All that is known of an expert alone: of these pieces and of other recordings, which share no group."""
-        rows = self.own_known(expert)
-        logits, targets = self.encodings.logits[expert][rows, 0], self.own_targets[expert][rows]
-        return [OwnScores(logits, targets, self.own_groups[expert][rows]), *self.others[expert : expert + 1]]
 
     def own_defects(self) -> list[int]:
         """Per expert, the number of groups with a defective recording."""

@@ -76,9 +76,9 @@ def _copy(head: FusionHead) -> State:
 @torch.no_grad()
 def calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
     """Fits a sigmoid per expert for the defect; classes keep their log-odds until they are fitted."""
-    for index in range(len(head_data.own_targets)):
-        parts = head_data.own_scores(index)
-        logits = torch.cat([part.logits for part in parts]).numpy().astype(np.float64)
-        labels = torch.cat([part.targets for part in parts]).numpy() > 0.5
-        weights = np.concatenate([group_weights(part.groups.numpy()) for part in parts])
-        head.log_slope[index, 0], head.bias[index, 0] = fit_sigmoid(logits, labels, weights)
+    for index, logits in enumerate(head_data.encodings.logits):
+        known = head_data.own_known(index)
+        labels = head_data.own_targets[index][known].numpy() > 0.5
+        weights = group_weights(head_data.own_groups[index][known].numpy())
+        sigmoid = fit_sigmoid(logits[known, 0].numpy().astype(np.float64), labels, weights)
+        head.log_slope[index, 0], head.bias[index, 0] = sigmoid

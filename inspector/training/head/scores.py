@@ -27,7 +27,7 @@ from inspector.training.experts.selection import SelectedExpert
 from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
 from inspector.training.head.fit import FittedHead, fit_head
-from inspector.training.head.head_data import Encodings, HeadData, OwnScores, group_numbers
+from inspector.training.head.head_data import Encodings, HeadData, group_numbers
 from inspector.training.head.head_run import HeadRun
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
@@ -61,7 +61,7 @@ def fuse(
 ) -> Fusion:
     experts = [entry.expert for entry in selected]
     sets = tuple(map(frozenset, expert_sets(experts)))
-    head_data = replace(_head_data(dataset, experts, sets), others=tuple(_seen(dataset, entry) for entry in selected))
+    head_data = _head_data(dataset, experts, sets)
     groups = [row.groups for row in dataset.labelled("calibration")]
     fitted = fit_head(head_form(dataset, experts, config), head_data, groups, config.head, seed, progress, config.rule)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
@@ -112,17 +112,6 @@ def _encode_pieces(dataset: Dataset, expert: TrainedExpert) -> tuple[Encoded, Te
     frames = _frames(dataset, expert, ["calibration"])
     index = worst(encoded.logits[:, 0], frames)
     return Encoded(*(output[index] for output in encoded)), present(frames)
-
-
-def _seen(dataset: Dataset, entry: SelectedExpert) -> OwnScores:
-    """Out-of-fold log-odds of the training pieces: they are thrice as many as calibration pieces, of other groups."""
-    modality, rows = entry.expert.modality, dataset.labelled("train")
-    frames = _frames(dataset, entry.expert, ["train"])
-    logits = entry.out_of_fold_logits[worst(entry.out_of_fold_logits[:, 0], frames), 0]
-    targets = dataset.targets(rows, [modality])[:, 0]
-    known = (present(frames) > 0) & ~logits.isnan() & ~targets.isnan()
-    groups = group_numbers(rows, dataset.modality(modality))
-    return OwnScores(logits[known], targets[known], groups[known])
 
 
 def _frames(dataset: Dataset, expert: TrainedExpert, splits: Sequence[Split]) -> list[Frames]:

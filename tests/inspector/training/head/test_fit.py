@@ -14,7 +14,7 @@ from inspector.training.config import HeadFitting
 from inspector.training.head.choose_steps import NOISY_OR
 from inspector.training.head.cross_fit import CrossFit, fused_units
 from inspector.training.head.fit import fit_head
-from inspector.training.head.head_data import Encodings, HeadData, OwnScores
+from inspector.training.head.head_data import Encodings, HeadData
 from inspector.training.head.head_run import HeadRun
 from inspector.training.head.recalibrate import recalibrated
 
@@ -95,20 +95,6 @@ def test_the_reported_outputs_are_those_of_heads_shrunk_as_the_one_that_ships():
     assert torch.equal(start, run.outputs(data.encodings, 0))
     assert (whole - start).abs().max() > 0.01
     assert (half - start).abs().mean() < (whole - start).abs().mean()
-
-
-def test_further_recordings_of_an_expert_steady_its_scale_and_share_no_group_with_the_folds():
-    data = head_data()
-    few = data.of(torch.arange(4))
-    random = torch.Generator().manual_seed(2)
-    targets = (torch.rand(400, generator=random) < 0.5).float()
-    logits = 8 * (targets - 0.5) + 4 * torch.randn(400, generator=random) + 3
-    more = replace(data, others=(OwnScores(logits, targets, torch.arange(400)),) * 2).of(torch.arange(4))
-    assert len(more.own_scores(1)) == 2 > len(few.own_scores(1))
-    alone, steadied = (HeadRun(FORM, part, SETTINGS, 0).head for part in (few, more))
-    assert float(steadied.log_slope[0, 0].detach().exp()) == pytest.approx(0.5, rel=0.2)
-    assert float(steadied.bias[0, 0].detach()) == pytest.approx(-1.5, abs=0.5)
-    assert abs(alone.bias[0, 0]) < 1
 
 
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
