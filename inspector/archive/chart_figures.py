@@ -38,7 +38,7 @@ from inspector.archive.search import search
 from inspector.archive.tables_charts import CHART_COUNTS
 
 MAX_LATENCIES = 20_000
-"""Latencies that are fetched for one chart of a short stretch; where there are more pieces, every n-th by its key."""
+"""Latencies that are fetched for one chart of a short stretch; where there are more pieces, a sample of every n-th."""
 MAX_GROUPS = 50_000
 """Rows of one answer; a producer that invents a class for each piece costs no more memory."""
 NUM_LIMITS = 4
@@ -127,7 +127,7 @@ class ChartFigures:
             return [LatencyCount(step, latency_of_bin(number), count) for step, number, count in rows]
         every = max(1, -(-num_pieces // MAX_LATENCIES))
         took_ms = cast(_T.publish_ns - _T.capture_ns, Float) / 1e6
-        query = select(_step(stretch), took_ms).where(*_within(scope, stretch), _T.key % every == 0)
+        query = select(_step(stretch), took_ms).where(*_within(scope, stretch), _scrambled(_T.key) % every == 0)
         return [LatencyCount(step, float(value), 1) for step, value in self._rows(query)]
 
     def sensors(self, scope: Scope, stretch: Stretch) -> list[SensorCount]:
@@ -154,6 +154,12 @@ class ChartFigures:
     def _rows(self, query: Select[*Cells]) -> list[Row[*Cells]]:
         with self._database.read() as connection:
             return list(connection.execute(query.limit(MAX_GROUPS)))
+
+
+def _scrambled(key: ColumnElement[int]) -> ColumnElement[int]:
+    """A number that follows from the key, without its order: where stations take turns, the keys of one may all be
+    odd."""
+    return key % 2**20 * 2_654_435_761 // 2**16
 
 
 def _limits(words: str, count: int) -> Limits:

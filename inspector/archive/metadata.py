@@ -42,8 +42,14 @@ def partial_index(
     include: Sequence[str] = (),
 ) -> Index:
     """An index of the rows for which `where` holds. `include`: columns that PostgreSQL reads from it as well."""
-    more = {"postgresql_include": list(include)} if include else {}
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where, **more)
+    return Index(
+        name,
+        *columns,
+        unique=unique,
+        sqlite_where=where,
+        postgresql_where=where,
+        postgresql_include=list(include),
+    )
 
 
 def inspection_columns() -> tuple[Column[str], Column[str], Column[str], Column[int]]:

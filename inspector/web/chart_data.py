@@ -107,7 +107,9 @@ def latency_chart(chart: ChartRange, latencies: Iterable[LatencyCount], num_piec
         values = enumerate(_quantile(counts, share) for counts in by_step)
         points = [_point(chart, step, value, f"{name} {value or 0:,.1f} ms", NOTHING_MORE) for step, value in values]
         series.append({"name": name, "points": points})
-    everything = sum(by_step, Counter[float]())
+    everything = Counter[float]()
+    for counts in by_step:
+        everything.update(counts)
     middle, slow = _quantile(everything, 0.5) or 0, _quantile(everything, 0.95) or 0
     summary = (
         f"Half of {num_pieces:,} pieces had their verdict {middle:,.0f} ms after capture, 95 % of them "
