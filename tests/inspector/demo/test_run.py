@@ -55,7 +55,7 @@ def command(folder: Path, bundle: str) -> list[str]:
 
 
 def run(folder: Path, bundle: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, bundle), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command(folder, bundle), capture_output=True, text=True, timeout=170)
 
 
 def test_every_piece_has_one_verdict_and_the_last_line_says_so(tmp_path: Path) -> None:
