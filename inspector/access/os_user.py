@@ -20,14 +20,14 @@ def os_user_name() -> str:
 
 
 def command_principal(settings: AccessSettings, identities: Identities, credential: str | None) -> Principal:
-    """Of the token, if one is given, else of the operating system's user. Raises SignInError,
-    SignInUnavailableError."""
+    """Of the token, if one is given, else of the operating system's user, who may do at least what anybody may. Raises
+    SignInError, SignInUnavailableError."""
     if credential:
         return identities.of_credential(credential)
     user, name = getpass.getuser(), os_user_name()
     if not settings.is_configured:
         return Principal(name, Role.ENGINEER, "os-user")
-    role = settings.os_users.get(user)
+    role = settings.os_users.get(user, settings.anonymous_role if settings.allow_anonymous else None)
     if role is None:
         raise SignInError(
             f"the user {user!r} has no role: add it to [access.os_users], or give a token with --token-file or "

@@ -63,7 +63,7 @@ def open_log(name: str) -> Log:
 def archive(log: Log, database: Database, death: Death, stop: threading.Event) -> None:
     @event.listens_for(database.engine, "before_cursor_execute")
     def _statement(*arguments: object) -> None:
-        if "INSERT INTO verdict" in str(arguments[2]):
+        if "INSERT INTO verdict" in str(arguments[2]).replace('"', ""):
             death.at("in statement")
 
     @event.listens_for(database.engine, "commit")

@@ -113,6 +113,17 @@ def test_without_configuration_everybody_on_this_machine_may_read(
         assert called(tmp_path, command, "", monkeypatch).exit_code == 0
 
 
+def test_where_anybody_may_look_a_user_of_this_machine_may_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "service.toml").write_text(CONFIG + "[access]\nallow_anonymous = true\n")
+    (tmp_path / "cup.toml").write_text(RECIPE)
+    write_toy_bundle(tmp_path / "own", Toy(name="own"))
+    assert called(tmp_path, "archive figures", "", monkeypatch).exit_code == 0
+    refused = called(tmp_path, "archive verify", "", monkeypatch)
+    assert "is viewer, and archive.verify needs quality" in refused.output
+
+
 def test_a_user_of_the_operating_system_reads_with_a_role(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (folder / "service.toml").read_text()
     (folder / "service.toml").write_text(f'{text}[access.os_users]\n{getpass.getuser()} = "viewer"\n')
