@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.calibration import Scores
+from fusion.calibration import Labels, Scores
 from fusion.scored import ExpertSet, Scored
 from inspector.dataset.splits import unit_folds
 from inspector.statistics.classification import area_under_curve
@@ -74,7 +74,9 @@ def check(scored: Scored, whole: Collection[ExpertSet], seed: int) -> PooledChec
 def pooled_lines(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Iterator[str]:
     yield _scale_choice(scored, whole, seed).line()
     result = check(scored, whole, seed)
-    if result is not None:
+    if result is not None and len(result.slopes) == 1:
+        yield f"Slope of calibration, cross-fitted: {result.slopes[0]:.2f} (1 is calibrated)."
+    elif result is not None:
         yield (
             f"Scores of {len(result.slopes)} sets of experts that cover all modalities, cross-fitted: a random mix of "
             f"them ranks with an area under the curve of {result.mixed:.3f}, they alone with {result.alone:.3f} in the "
@@ -87,9 +89,10 @@ def _scale_choice(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Ch
     """The fitted scale of all experts against their log-odds as they are."""
     row, labels = scored.sets.index(frozenset(scored.experts)), scored.labels
     fitted_P, raw_P = held_out(scored, whole, seed)[row], scored.logits[row].clip(-SURE, SURE)
-    gains_P = np.logaddexp(0, raw_P) - labels * raw_P - (np.logaddexp(0, fitted_P) - labels * fitted_P)
-    known = not np.isnan(gains_P).all()
-    evidence = weigh(gains_P[None], scored.units, labels, ["the fitted scale"], seed) if known else None
+    known_P = ~np.isnan(fitted_P)
+    gains_P = np.full(len(labels), np.nan)
+    gains_P[known_P] = _loss(raw_P[known_P], labels[known_P]) - _loss(fitted_P[known_P], labels[known_P])
+    evidence = weigh(gains_P[None], scored.units, labels, ["the fitted scale"], seed) if known_P.any() else None
     return Choice(
         subject="Scale of the scores",
         chosen=_words(shared_scale(scored)),
@@ -98,6 +101,11 @@ def _scale_choice(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Ch
         groups="too few groups" if evidence is None else evidence.groups(),
         reason="drawn toward (1, 0) in proportion to the evidence",
     )
+
+
+def _loss(log_odds: Scores, labels: Labels) -> Scores:
+    loss: Scores = np.logaddexp(0, log_odds) - labels * log_odds
+    return loss
 
 
 def _words(scale: Scale) -> str:
