@@ -49,7 +49,7 @@ def _fusion(scored: Scored, dataset: Dataset, towards_mic: float) -> Fusion:
     """A head that has learned nothing but this preference of the gate."""
     head = FusionHead(HeadForm(tuple(Member(e.modality, 1) for e in EXPERTS), WIDTH, 0))
     with torch.no_grad():
-        bias = head.gate.scorers[2][-1].bias  # type: ignore[union-attr, index]
+        bias = head.gate.scorers[2][-1].bias  # type: ignore[index]
         cast("torch.Tensor", bias).fill_(towards_mic)
     logits = tuple(torch.from_numpy(values).float()[:, None] for values in scored.expert_logits)
     encodings = Encodings(tuple(torch.zeros(NUM, 1, WIDTH) for _ in EXPERTS), logits, torch.ones(NUM, len(EXPERTS)))
