@@ -29,11 +29,11 @@ demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated p
 	$(SERVE)/inspector demo
 
 test: $(DEV)/.installed services  ## installs everything and passes all tests, on a real Kafka broker too; ARGS="-m 'not broker'"
-	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --max-worker-restart 0 $(ARGS)
+	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 fast: $(DEV)/.installed  ## the inner loop: lint and the quick tests, without broker, training, compiling and whole services
 	$(DEV)/ruff check .
-	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --max-worker-restart 0 -m "not broker and not train and not slow" $(ARGS)
+	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not broker and not train and not slow" $(ARGS)
 
 test-gpu: $(DEV)/.installed  ## passes the engines' tests on the GPU of this machine in place of the stand-in for one
 	@$(DEV)/python -m tests.standins.gpus || { echo "make: the engines' tests need a GPU, its driver and TensorRT (see above); without one, make test runs them on a stand-in"; exit 1; }

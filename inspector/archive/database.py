@@ -153,7 +153,7 @@ class Database:
                 ) from exc
             if not is_passing(exc):
                 raise
-            raise StoreError(f"{self.name} is unavailable: {cause(exc)}") from exc
+            raise StoreError(f"{self.name} is unavailable: {cause(_first(exc))}") from exc
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
@@ -168,6 +168,14 @@ def is_passing(exc: DBAPIError) -> bool:
     """Whether the database as a whole fails now (away, full, locked, damaged, emptied), not this statement."""
     is_emptied = getattr(exc.orig, "sqlstate", "") == _UNDEFINED_TABLE
     return exc.connection_invalidated or is_emptied or type(exc) in _PASSING
+
+
+def _first(exc: DBAPIError) -> DBAPIError:
+    """Of several failures: where SQLite had no room and went back by itself, going back to a savepoint fails too."""
+    first, before = exc, exc.__context__
+    while before is not None:
+        first, before = before if isinstance(before, DBAPIError) else first, before.__context__
+    return first
 
 
 def cause(exc: DBAPIError) -> str:

@@ -27,7 +27,7 @@ from inspector.simulation.dataset import MICROPHONE
 from inspector.simulation.pieces import LineSettings, piece_id, truth_of
 from protos.inspection.v1.verdict_pb2 import Verdict
 
-START_BUDGET_S, PATIENCE_S, STOP_BUDGET_S = 30.0, 15.0, 20.0
+START_BUDGET_S, PATIENCE_S, STOP_BUDGET_S = 120.0, 15.0, 20.0
 _LOOK_S = 0.1
 _AFTER_S = 0.5
 """The watcher listens this long after the last verdict, to detect duplicates."""

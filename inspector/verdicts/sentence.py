@@ -10,6 +10,9 @@ from protos.inspection.v1 import verdict_pb2 as pb
 
 MAX_TEXT = 240
 """Characters of a text that others wrote, such as `detail`."""
+NEARLY_ONE = 0.995
+"""Two places would round larger numbers to 1."""
+MOST_PLACES = 7
 _NOUNS: Mapping[str, str] = {"image": "picture", "audio": "sound", "vibration": "vibration", "trace": "trace"}
 _SENSES: Mapping[str, str] = {"image": "seen", "audio": "heard", "vibration": "felt", "trace": "measured"}
 _ABSENCES: Mapping[int, str] = {
@@ -244,5 +247,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits that matter: 0.34, 0.0021."""
+    """Two digits that matter, also next to 1: 0.34, 0.0021, 0.9998."""
+    if NEARLY_ONE < value < 1:
+        return f"{value:.{min(-math.floor(math.log10(1 - value)), MOST_PLACES)}f}"
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -6,13 +6,17 @@ address that is no trusted proxy may be invented.
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
-
-from starlette.datastructures import Headers
 
 MAX_HOPS = 32
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Headers(Protocol):
+    """Of a request; those of starlette, which a worker does not load."""
+
+    def getlist(self, key: str) -> list[str]: ...
 
 
 class TrustedProxies:

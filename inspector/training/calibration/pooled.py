@@ -74,7 +74,9 @@ def check(scored: Scored, whole: Collection[ExpertSet], seed: int) -> PooledChec
 def pooled_lines(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Iterator[str]:
     yield _scale_choice(scored, whole, seed).line()
     result = check(scored, whole, seed)
-    if result is not None:
+    if result is not None and len(result.slopes) == 1:
+        yield f"Slope of calibration, cross-fitted: {result.slopes[0]:.2f} (1 is calibrated)."
+    elif result is not None:
         yield (
             f"Scores of {len(result.slopes)} sets of experts that cover all modalities, cross-fitted: a random mix of "
             f"them ranks with an area under the curve of {result.mixed:.3f}, they alone with {result.alone:.3f} in the "

@@ -88,17 +88,14 @@ def _log_odds(scored: Scored, chosen: Calibration) -> Scores:
 def _warnings(scored: Scored, chosen: Calibration) -> Iterator[Advice]:
     """Whatever was relaxed, and whatever REVIEW takes because independent pieces are few."""
     log_odds = _log_odds(scored, chosen)
-    sides = (
-        ("defective", "pass", chosen.pass_evidence, chosen.pass_below),
-        ("good", "fail", chosen.fail_evidence, chosen.fail_above),
-    )
-    for kind, decision, evidence, limit in sides:
+    review = (log_odds >= log_odds_of(chosen.pass_below)) & (log_odds <= log_odds_of(chosen.fail_above))
+    sides = (("defective", "pass", chosen.pass_evidence, -1), ("good", "fail", chosen.fail_evidence, 1))
+    for kind, decision, evidence, sign in sides:
         if evidence is None:
             continue
         if evidence.rate > evidence.asked:
             yield Advice("limits", _relaxed(kind, decision, evidence))
-        low, high = sorted(map(log_odds_of, (evidence.plain, limit)))
-        wider = float(np.mean((log_odds >= low) & (log_odds <= high)))
+        wider = float(np.mean(review & (sign * log_odds > sign * log_odds_of(evidence.plain))))
         if evidence.method == "tail" and wider >= WIDER:
             yield Advice("limits", _wider(kind, decision, evidence, wider))
 

@@ -9,6 +9,7 @@ figures.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -50,9 +51,10 @@ class Counts:
         return f"{self.defective} independent defective and {self.good} good pieces"
 
 
-def least_defects() -> int:
-    """Independent defects from which on something may be shown, if none is lost."""
-    return int(np.ceil(NONE_LOST / MARGINS["recall"]))
+def least_counts() -> Counts:
+    """From how many independent pieces on something may be shown, if none is lost."""
+    defects, good = NONE_LOST / MARGINS["recall"], NONE_LOST * AUC_HARM / MARGINS["AUC"]
+    return Counts(ceil(defects), ceil(good), ceil(NONE_LOST / MARGINS["accuracy"]))
 
 
 @dataclass(frozen=True)

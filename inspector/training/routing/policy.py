@@ -13,7 +13,7 @@ from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.routing.frontier import Point, cheapest_good, cheapest_of, floor_of, name_of, static_points
-from inspector.training.routing.noninferiority import Counts, counts, least_defects
+from inspector.training.routing.noninferiority import Counts, counts, least_counts
 from inspector.training.routing.router import same_route
 from inspector.training.routing.selection import Option, Selected, shown, static_options, swept_options
 from inspector.training.routing.sweeps import (
@@ -65,9 +65,10 @@ def choose_policy(
 def _shown(routing_data: RoutingData, acceptance: Acceptance, seed: int) -> PolicyChoice:
     seen = counts(routing_data.scored.units, routing_data.scored.labels)
     if not seen.could_show():
+        least = least_counts()
         reason = (
             f"All experts run on every piece: {seen} cannot show that fewer experts lose nothing that matters. About "
-            f"{least_defects()} independent defects can, if none is lost."
+            f"{least.defective} defective, {least.good} good and {least.all} pieces in all can, if none is lost."
         )
         return PolicyChoice(DENSE, (reason,))
     static = [

@@ -39,6 +39,7 @@ def own_auc(trained: Trained, config: TrainConfig, weights: Mapping[str, Path]) 
             known = ~np.isnan(labels)
             scores = {KEPT_EXPERTS: _kept(schema, trained, modality)}
             scores |= {expert.name: _scores(trainer, trained, schema, expert) for expert in rest}
+            known &= ~np.isnan(np.stack(list(scores.values()))).any(0)
             found[modality.name] = {
                 name: area_under_curve(values[known], labels[known] > 0.5) for name, values in scores.items()
             }
@@ -80,4 +81,5 @@ def _scores(trainer: Trainer, trained: Trained, schema: Bundle, expert: ExpertCo
     logits = encode(module.eval(), prepare(recordings, data.form), data.form).logits[:, 0].numpy()
     by_path = dict(zip(seen, logits.astype(np.float64), strict=True))
     rows = _test_rows(trained, trained.test.piece_ids)
-    return np.array([max(by_path[source.path] for source in sources_of(row, expert.modality)) for row in rows])
+    looks = [[by_path[source.path] for source in sources_of(row, expert.modality)] for row in rows]
+    return np.array([max(logits, default=np.nan) for logits in looks])

@@ -55,7 +55,7 @@ def _whole(data: RoutingData) -> Labels:
         ]
     )
     seen_SM = np.array([[any(modalities[n] == kind for n in names) for kind in kinds] for names in data.scored.sets])
-    whole_SP: Labels = (seen_SM[:, :, None] | ~present_MP).all(1)
+    whole_SP: Labels = np.all(seen_SM[:, :, None] | ~present_MP, axis=1)
     return whole_SP
 
 
@@ -65,7 +65,7 @@ def _with(data: RoutingData, first: Collection[str]) -> Labels:
     lacks_SE = np.array(
         [[name in first and name not in names for name in data.scored.experts] for names in data.scored.sets]
     )
-    lacks_SP: Labels = (lacks_SE[:, :, None] & able_EP).any(1)
+    lacks_SP: Labels = np.any(lacks_SE[:, :, None] & able_EP, axis=1)
     return ~lacks_SP
 
 

@@ -110,7 +110,7 @@ def test_a_log_cut_together_with_its_heads_is_found_by_heads_kept_elsewhere(
     assert found(copy, tmp_path / "elsewhere")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255))
 def test_every_changed_byte_is_found(copy: Path, whole: Path, place: float, bits: int) -> None:
     data = bytearray((whole / LOG_FILE).read_bytes())

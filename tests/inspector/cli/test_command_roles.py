@@ -113,9 +113,7 @@ def test_without_configuration_everybody_on_this_machine_may_read(
         assert called(tmp_path, command, "", monkeypatch).exit_code == 0
 
 
-def test_where_anybody_may_look_a_user_of_this_machine_may_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_anybody_may_look_a_user_of_this_machine_may_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "service.toml").write_text(CONFIG + "[access]\nallow_anonymous = true\n")
     (tmp_path / "cup.toml").write_text(RECIPE)
     write_toy_bundle(tmp_path / "own", Toy(name="own"))

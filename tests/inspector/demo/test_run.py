@@ -41,6 +41,12 @@ end_s = 0.25
 """
 
 
+WITH_SIGINT = (
+    "import runpy, signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "runpy.run_module('inspector', run_name='__main__', alter_sys=True)"
+)
+"""Runs the command as in a terminal: a shell has its background jobs ignore SIGINT, and so all that they start."""
 TOY = Toy(signal=SignalInput(sample_rate_hz=16_000, num_samples=4_000, num_channels=1))
 
 
@@ -55,7 +61,7 @@ def command(folder: Path, bundle: str) -> list[str]:
 
 
 def run(folder: Path, bundle: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, bundle), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command(folder, bundle), capture_output=True, text=True, timeout=170)
 
 
 def test_every_piece_has_one_verdict_and_the_last_line_says_so(tmp_path: Path) -> None:
@@ -85,7 +91,9 @@ def test_a_service_that_ends_is_reported_with_its_output(tmp_path: Path) -> None
 def test_a_demo_that_is_ended_takes_its_service_with_it(tmp_path: Path, number: signal.Signals) -> None:
     """Else its ports stay taken, and the next demo cannot start."""
     write_toy_bundle(tmp_path / "toy", TOY)
-    with subprocess.Popen([*command(tmp_path, "toy"), "--keep"], stdout=subprocess.PIPE, text=True) as demo:
+    python, unbuffered, _, _, *arguments = command(tmp_path, "toy")
+    call = [python, unbuffered, "-c", WITH_SIGINT, *arguments, "--keep"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         next(line for line in demo.stdout if line.startswith("station-"))
         services = psutil.Process(demo.pid).children(recursive=True)

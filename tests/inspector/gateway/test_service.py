@@ -14,8 +14,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from inspector.client.client import Client, ClientError
 from inspector.engines.engine import LostDeviceError
+from inspector.gateway import server
 from inspector.gateway.server import SERVICE, Gateway
-from inspector.verdicts import feed
+from inspector.verdicts.feed import FeedPace
 from protos.inspection.v1.records_pb2 import (
     CameraFrame,
     Feedback,
@@ -274,7 +275,7 @@ def test_health_is_not_serving_before_the_log_is_read(gateways: Gateways, client
 def test_health_is_not_serving_while_the_log_cannot_be_read(
     gateways: Gateways, clients: Clients, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "BLIND_AFTER_S", 0.05)
+    monkeypatch.setattr(server, "FeedPace", partial(FeedPace, blind_after_s=0.05))
     health = health_pb2_grpc.HealthStub(clients(gateways())._channel)
     check = health_pb2.HealthCheckRequest(service=SERVICE)
     for outage, status in ((True, "NOT_SERVING"), (False, "SERVING")):

@@ -57,3 +57,12 @@ def test_limits_from_costs_rest_on_costs_alone():
 def test_repeated_recordings_are_no_evidence(times):
     line = report(300, Acceptance(), times, noise=4.0).lines[0]
     assert "too few to count" in line
+
+
+def test_few_pieces_that_leave_nothing_to_review_need_no_warning():
+    scored = simulated_scores("rare_hard", num=60)
+    apart = np.where(scored.labels, 9.0, -9.0) + np.random.default_rng(2).normal(0, 0.5, scored.logits.shape)
+    scored, asked = replace(scored, logits=apart), Acceptance()
+    result = calibration_report(scored, calibrate_sets(scored, set(), asked), set(scored.sets), asked, seed=0)
+    assert "REVIEW takes 0% of these pieces." in result.lines
+    assert result.warnings == ()

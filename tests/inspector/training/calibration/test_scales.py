@@ -117,3 +117,11 @@ def test_too_few_pieces_to_hold_out_give_no_check():
     scored = simulated_scores("rare_hard", num=30)
     assert check(scored, {ALL}, seed=0) is None
     assert len(list(pooled_lines(scored, {ALL}, seed=0))) == 1
+
+
+def test_pieces_that_cannot_be_held_out_or_scored_are_left_out_of_the_gain():
+    scored = simulated_scores("rare_hard", num=300)
+    gaps = np.where(np.arange(300) % 7 == 0, np.nan, scored.logits)
+    choice, slope = pooled_lines(replace(scored, logits=gaps), {ALL}, seed=0)
+    assert "the fitted scale gains" in choice
+    assert slope.startswith("Slope of calibration, cross-fitted: ")

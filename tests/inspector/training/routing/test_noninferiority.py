@@ -1,12 +1,14 @@
 """What is shown to lose nothing that matters, on lines whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import Acceptance
 from inspector.training.routing.figures import FIGURES, Routed
-from inspector.training.routing.noninferiority import MARGINS, Counts, Loss, least_defects, losses
+from inspector.training.routing.noninferiority import Counts, Loss, least_counts, losses
 from inspector.training.routing.policy import choose_policy
 from tests.inspector.training.made_scores import limits
 from tests.inspector.training.routing_lines import Line, data_of, line_scores, old_choice, unseen_data
@@ -68,8 +70,12 @@ def test_too_few_recordings_show_nothing(counts, could):
     assert counts.could_show() == could
 
 
-def test_the_least_number_of_defects_is_that_of_the_recall_margin():
-    assert least_defects() == 96 == np.ceil(1.92 / MARGINS["recall"])
+def test_the_least_counts_can_show_something_and_fewer_cannot():
+    least = least_counts()
+    assert (least.defective, least.good, least.all) == (96, 48, 192)
+    assert least.could_show()
+    for name in ("defective", "good", "all"):
+        assert not replace(least, **{name: getattr(least, name) - 1}).could_show()
 
 
 def test_a_loss_says_all_figures():

@@ -59,7 +59,7 @@ def test_few_defects_cannot_show_that_fewer_experts_lose_nothing():
     choice = choose_policy(ground(simulated_scores("same", num=200)), Acceptance())
     assert choice.policy.mode == "dense"
     assert "82 independent defective" in choice.findings[0]
-    assert "96 independent defects" in choice.findings[0]
+    assert "About 96 defective, 48 good and 192 pieces" in choice.findings[0]
 
 
 def test_where_all_pieces_hang_together_no_router_can_be_judged_and_none_ships():
