@@ -13,9 +13,9 @@ from typing import Self
 
 import fsspec
 
-from inspector.access.audit.files import HEADS_FILE, last_line
+from inspector.access.audit.files import HEADS_FILE
 from inspector.access.audit.record import NO_HEAD, Head, RecordError, parsed_head
-from inspector.access.audit.segments import closed_files
+from inspector.access.audit.segments import newest_line
 
 log = logging.getLogger("inspector.access.audit")
 
@@ -30,13 +30,8 @@ class HeadsError(Exception):
 
 def newest_head(folder: Path) -> Head:
     """Also while the file of heads is exchanged for a new one. Raises RecordError, OSError."""
-    line = last_line(folder / HEADS_FILE) or _last_of_closed(folder) or last_line(folder / HEADS_FILE)
+    line = newest_line(folder, HEADS_FILE)
     return parsed_head(line) if line else NO_HEAD
-
-
-def _last_of_closed(folder: Path) -> bytes:
-    closed = closed_files(folder, HEADS_FILE)
-    return last_line(closed[-1]) if closed else b""
 
 
 def send_head(head: Head, place: str) -> bool:
