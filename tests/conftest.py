@@ -25,6 +25,8 @@ SLOW = (
 )
 """Folders whose tests start processes or compile graphs; `make fast` leaves them out."""
 
+SLOW_FIXTURES = {"page", "context", "line", "postgres", "postgres_url"}
+"""Browsers, running lines and database servers."""
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
 
@@ -60,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "integration" not in item.path.parts)
     for item in items:
         file = item.path.relative_to(TESTS).as_posix()
-        if file.startswith(SLOW):
+        if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

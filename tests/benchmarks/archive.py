@@ -175,6 +175,8 @@ def measure(database: Database, folder: Path, options: argparse.Namespace) -> No
 
     upgrade(database)
     say(store_rate(database, folder, options.verdicts))
+    if not options.rows:
+        return
     with database.write() as connection:
         for table in ("verdicts", "stations", "positions", "followers", "topics"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
@@ -192,7 +194,7 @@ def measure(database: Database, folder: Path, options: argparse.Namespace) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="0: only the rate of storing.")
     parser.add_argument("--verdicts", type=int, default=30_000, help="Verdicts stored from a log.")
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)

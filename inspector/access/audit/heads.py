@@ -13,8 +13,9 @@ from typing import Self
 
 import fsspec
 
-from inspector.access.audit.files import HEADS_FILE, last_line
+from inspector.access.audit.files import HEADS_FILE
 from inspector.access.audit.record import NO_HEAD, Head, RecordError, parsed_head
+from inspector.access.audit.segments import newest_line
 
 log = logging.getLogger("inspector.access.audit")
 
@@ -28,8 +29,8 @@ class HeadsError(Exception):
 
 
 def newest_head(folder: Path) -> Head:
-    """Raises RecordError, OSError."""
-    line = last_line(folder / HEADS_FILE)
+    """Also while the file of heads is exchanged for a new one. Raises RecordError, OSError."""
+    line = newest_line(folder, HEADS_FILE)
     return parsed_head(line) if line else NO_HEAD
 
 

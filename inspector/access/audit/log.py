@@ -31,7 +31,15 @@ from inspector.access.audit.record import (
     parsed,
     record_of,
 )
-from inspector.access.audit.segments import SEGMENT, begins_after, close_segment, closed_name, file_of, newest_file
+from inspector.access.audit.segments import (
+    SEGMENT,
+    begins_after,
+    close_segment,
+    closed_name,
+    file_of,
+    newest_file,
+    newest_line,
+)
 from inspector.access.file_lock import locked
 from inspector.access.principal import Principal
 from inspector.access.roles import Role
@@ -94,7 +102,7 @@ class AuditLog:
             ) from exc
 
     def _begin(self) -> AuditKey:
-        is_new = last_line(newest_file(self.folder)) == b""
+        is_new = newest_line(self.folder) == b""
         self._check_complete(is_new)
         key = self._key = AuditKey.at(self.folder)
         if is_new:
@@ -113,7 +121,7 @@ class AuditLog:
                 f"{key} has signed records, and {file} has none: restore the log, or move the folder away and keep it "
                 "(a first start that was interrupted leaves this, too)"
             )
-        if not is_new and self._own_head().number > parsed(last_line(newest_file(self.folder)))[1].number:
+        if not is_new and self._own_head().number > parsed(newest_line(self.folder))[1].number:
             raise AuditError(f"{file} ends before its heads: records were cut off; run `inspector audit verify`")
 
     def _own_head(self) -> Head:
@@ -141,7 +149,7 @@ class AuditLog:
         records that; begins the segment after one that was closed."""
         self._check_not_cut()
         file = self.folder / LOG_FILE
-        line = last_line(newest_file(self.folder))
+        line = newest_line(self.folder)
         head = parsed(line)[1] if line else NO_HEAD
         torn = torn_bytes(file)
         cut_torn(file)

@@ -32,6 +32,15 @@ def newest_file(folder: Path) -> Path:
     return growing if last_line(growing) else [growing, *closed_files(folder)][-1]
 
 
+def newest_line(folder: Path, name: str = LOG_FILE) -> bytes:
+    """The last whole line of the file that grows, or while it is exchanged for a new one, of the newest closed one;
+    empty without one. Raises OSError."""
+    if line := last_line(folder / name):
+        return line
+    closed = closed_files(folder, name)
+    return last_line(closed[-1]) if closed else b""
+
+
 def closed_name(name: str, last: int) -> str:
     return f"{name.partition('.')[0]}-{last:012d}.jsonl"
 

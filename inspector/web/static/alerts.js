@@ -4,6 +4,8 @@ import { on } from "./events.js";
 import { rowKeys } from "./row_keys.js";
 import { localise } from "./times.js";
 
+// Age of a page before it loads again: news may be a moment older than the page, which would load again at once.
+const LEAST_MS = 5000;
 const root = document.getElementById("alerts");
 const isFirst = document.getElementById("open") !== null || !location.search;
 
@@ -13,11 +15,16 @@ for (const id of ["open", "ended"]) {
   if (table) rowKeys(table);
 }
 if (isFirst) {
+  let waiting;
   on("alerts", ({ mark }) => {
-    if (mark === root.dataset.mark) return;
-    if (document.activeElement === document.body) location.reload();
-    else offer();
+    clearTimeout(waiting);
+    if (mark !== root.dataset.mark) waiting = setTimeout(show, Math.max(0, LEAST_MS - performance.now()));
   });
+}
+
+function show() {
+  if (document.activeElement === document.body) location.reload();
+  else offer();
 }
 
 function offer() {

@@ -15,7 +15,7 @@ from inspector.access.audit.key import PUBLIC_FILE, PublicKey
 from inspector.access.audit.log import AuditLog
 from inspector.access.audit.protocol import AuditError
 from inspector.access.audit.record import MAX_LINE_BYTES, Record, parsed
-from inspector.access.audit.segments import SEGMENT, closed_files, last_lines
+from inspector.access.audit.segments import SEGMENT, closed_files, closed_name, last_lines
 from inspector.access.audit.verify import Verification, verify
 from inspector.access.principal import Principal
 from inspector.access.roles import Role
@@ -286,14 +286,22 @@ for number in range(60):
 
 
 def test_a_log_that_is_written_meanwhile_is_verified_as_it_stood_at_one_moment(copy: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", WRITE, str(copy)], cwd=ROOT)
     key, num_verified = PublicKey.from_file(copy / PUBLIC_FILE), 0
-    while process.poll() is None:
-        send_head(newest_head(copy), str(tmp_path / "heads"))
-        assert verify(copy, key, heads_at(str(tmp_path / "heads"))).problems == ()
-        num_verified += 1
+    with subprocess.Popen([sys.executable, "-c", WRITE, str(copy)], cwd=ROOT) as process:
+        while process.poll() is None:
+            send_head(newest_head(copy), str(tmp_path / "heads"))
+            assert verify(copy, key, heads_at(str(tmp_path / "heads"))).problems == ()
+            num_verified += 1
     assert process.returncode == 0
     assert num_verified > 0
+
+
+def test_the_newest_head_is_known_between_two_files_of_heads(copy: Path) -> None:
+    head = newest_head(copy)
+    (copy / HEADS_FILE).rename(copy / closed_name(HEADS_FILE, head.number))
+    assert newest_head(copy) == head
+    (copy / HEADS_FILE).touch()
+    assert newest_head(copy) == head
 
 
 def test_the_smallest_segment_that_can_be_configured_holds_the_largest_record() -> None:
