@@ -31,8 +31,8 @@ from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.evidence.workshop import NUM_PROCESSES, train_and_examine
 
 OTHER_RULE = (
-    'The draws of the table above, trained with `rule = "shrinkage"`: what is learned is always taken, but by the share '
-    "of its gain that is no chance."
+    'The draws of the table above, trained with `rule = "shrinkage"`: what is learned is always taken, but by the '
+    "share of its gain that is no chance."
 )
 
 
