@@ -18,7 +18,7 @@ from inspector.training.experts.network import encode
 from inspector.training.experts.selection import make_fitter
 from inspector.training.head.scores import BOTH
 from inspector.training.inputs import prepare
-from inspector.training.train import Trainer, TrainOptions, candidates, training_data
+from inspector.training.trainer import Trainer, TrainOptions, candidates, training_data
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.small_result import KEPT_EXPERTS
 
