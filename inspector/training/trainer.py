@@ -14,7 +14,7 @@ from fusion.scored import Scored
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Split
 from inspector.dataset.recordings import Clip
-from inspector.dataset.splits import folds
+from inspector.dataset.splits import folds, scarcer
 from inspector.statistics.evidence import Choice
 from inspector.training.config import ExpertConfig, TrainConfig
 from inspector.training.dataset import Dataset
@@ -81,7 +81,8 @@ class Trainer:
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
         data = training_data(self, expert, splits)
-        fold = folds(data.groups, self.config.num_folds, self.options.seed)
+        rare = scarcer((data.targets[:, 0] >= 0.5).tolist())
+        fold = folds(data.groups, self.config.num_folds, self.options.seed, rare)
         number = [fold[group] for group in data.groups]
         stage = expert.name if len(splits) == 1 else f"{expert.name} again"
         result = cross_validate(data, number, self.config.cross_fit, partial(self.progress, stage))

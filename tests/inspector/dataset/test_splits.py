@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow
-from inspector.dataset.splits import crossed_folds, demand_grouped_splits, folds, unit_folds
+from inspector.dataset.splits import crossed_folds, demand_grouped_splits, folds, scarcer, unit_folds
 
 
 def piece(name, split, groups, image="a.png"):
@@ -40,6 +40,23 @@ def test_folds_are_of_about_equal_size_and_depend_on_the_seed_alone():
     sizes = [sum(chosen[group] == fold for group in groups) for fold in range(3)]
     assert max(sizes) - min(sizes) <= 10
     assert chosen == folds(groups, 3, seed=1) != folds(groups, 3, seed=2)
+
+
+def test_each_fold_gets_its_share_of_the_scarcer_label():
+    groups = [f"g{index:02}" for index in range(60) for _ in range(1 + index % 3)]
+    rare = [group >= "g54" for group in groups]
+    for seed in range(20):
+        chosen = folds(groups, 5, seed, rare)
+        held = [{group for group in chosen if chosen[group] == fold} for fold in range(5)]
+        assert [sum(group >= "g54" for group in names) for names in held].count(2) == 1
+        assert all(any(group >= "g54" for group in names) for names in held)
+        sizes = [sum(group in names for group in groups) for names in held]
+        assert max(sizes) - min(sizes) <= 3
+
+
+def test_the_scarcer_label_is_that_of_fewer_recordings():
+    assert scarcer([True, False, False]) == [True, False, False]
+    assert scarcer([True, True, False]) == [False, False, True]
 
 
 def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
