@@ -20,6 +20,6 @@ def test_a_network_that_was_not_kept_is_judged_on_its_modality_s_own_labels(tmp_
     train_and_examine(manifest, CONFIG, {}, work)
     calibration, test = (read_scored(work / f"{part}.npz") for part in ("calibration", "test"))
     trained = Trained("small", 7, manifest, work / "bundle", work / "checkpoint", calibration, test)
-    found = own_auc(trained, TrainConfig(), {})
-    assert {name: set(scores) for name, scores in found.items()} == {"top": {KEPT_EXPERTS, "top-full"}}
-    assert all(0 <= auc <= 1 for auc in found["top"].values())
+    auc_by_modality = own_auc(trained, TrainConfig(), {})
+    assert {name: set(scores) for name, scores in auc_by_modality.items()} == {"top": {KEPT_EXPERTS, "top-full"}}
+    assert all(0 <= auc <= 1 for auc in auc_by_modality["top"].values())

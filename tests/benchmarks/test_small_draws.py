@@ -85,8 +85,10 @@ def test_small_lines_are_drawn_at_least_ten_times_and_large_ones_five_times() ->
 
 def _result(number: int, lost: float, policy: str) -> Result:
     auc = {FUSED: 0.9 - lost, NOISY_OR: 0.9, ROUTED: 0.9 - 2 * lost, PEER: 0.8}
-    own = {"top": {"kept experts": 0.8, "top-full-224": 0.7, "top-full-320": 0.8 + lost}}
-    return Result(Draw("wafer", 7, 0.25, number), auc, auc, 0.04, 0.02, 0, policy, 0.1, 30, 3 if number else 1, own)
+    candidate_auc = {"top": {"kept experts": 0.8, "top-full-224": 0.7, "top-full-320": 0.8 + lost}}
+    return Result(
+        Draw("wafer", 7, 0.25, number), auc, auc, 0.04, 0.02, 0, policy, 0.1, 30, 3 if number else 1, candidate_auc
+    )
 
 
 def _rows(results: Sequence[Result]) -> dict[tuple[str, str], Sequence[str]]:

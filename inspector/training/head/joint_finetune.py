@@ -163,8 +163,9 @@ class _Run:
         """Log-odds before the joint fit: noisy-or of experts that are calibrated, so that no bad scale is repaired."""
         pieces, encodings = self._pieces, self._encodings(rows)
         everything = pieces.sets[pieces.whole]
-        own = pieces.own_targets[:, rows, 0], pieces.own_groups[:, rows]
-        head_data = HeadData(encodings, everything[None], (True,), pieces.targets[[pieces.whole]][:, rows], *own)
+        targets, groups = pieces.own_targets[:, rows, 0], pieces.own_groups[:, rows]
+        fused_targets = pieces.targets[[pieces.whole]][:, rows]
+        head_data = HeadData(encodings, everything[None], (True,), fused_targets, targets, groups)
         head = copy.deepcopy(self._head)
         calibrate_experts(head, head_data)
         return self._defects(head, encodings, rows)

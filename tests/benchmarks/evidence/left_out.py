@@ -18,7 +18,7 @@ from inspector.training.experts.network import encode
 from inspector.training.experts.selection import make_fitter
 from inspector.training.head.scores import BOTH
 from inspector.training.inputs import prepare
-from inspector.training.train import Trainer, TrainOptions, candidates, training_data
+from inspector.training.trainer import Trainer, TrainOptions, candidates, training_data
 from tests.benchmarks.evidence.bench import Trained
 from tests.benchmarks.evidence.small_result import KEPT_EXPERTS
 
@@ -31,7 +31,7 @@ def own_auc(trained: Trained, config: TrainConfig, weights: Mapping[str, Path]) 
     """
     schema, options = load(trained.bundle).schema, TrainOptions(weights=weights)
     trainer = Trainer(Dataset(trained.manifest, config.labels), config, options, _silent)
-    found = {}
+    auc_by_modality = {}
     for modality in schema.modalities:
         rest = [expert for expert in candidates(trainer.dataset, modality, options) if not _ships(schema, expert)]
         if rest:
@@ -40,10 +40,10 @@ def own_auc(trained: Trained, config: TrainConfig, weights: Mapping[str, Path]) 
             scores = {KEPT_EXPERTS: _kept(schema, trained, modality)}
             scores |= {expert.name: _scores(trainer, trained, schema, expert) for expert in rest}
             known &= ~np.isnan(np.stack(list(scores.values()))).any(0)
-            found[modality.name] = {
+            auc_by_modality[modality.name] = {
                 name: area_under_curve(values[known], labels[known] > 0.5) for name, values in scores.items()
             }
-    return found
+    return auc_by_modality
 
 
 def _silent(stage: str, done: int, total: int) -> None:

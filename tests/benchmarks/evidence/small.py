@@ -76,7 +76,7 @@ def figures(
     draw: Draw,
     trained: Trained,
     peer: tuple[Scores, Labels],
-    own: dict[str, dict[str, float]],
+    candidate_auc: dict[str, dict[str, float]],
 ) -> Result:
     kinds = judged(trained)
     scores, labels = peer
@@ -96,7 +96,7 @@ def figures(
         review_share=float(np.mean([decision == pb.DECISION_REVIEW for decision in decisions])),
         good_groups=len(counted),
         failed_groups=int(failed[counted].sum()),
-        own_auc=own,
+        own_auc=candidate_auc,
         stated=_stated(routed),
     )
 

@@ -68,10 +68,10 @@ def _compared(results: Sequence[Result]) -> Rows:
 
 def _kept(results: Sequence[Result]) -> Rows:
     """By modality with candidates that were left out."""
-    found = [result.kept_minus_left_out() for result in results]
+    by_draw = [result.kept_minus_left_out() for result in results]
     rows = []
-    for modality in dict.fromkeys(name for differences in found for name in differences):
-        auc = np.array([differences[modality] for differences in found if modality in differences])
+    for modality in dict.fromkeys(name for differences in by_draw for name in differences):
+        auc = np.array([differences[modality] for differences in by_draw if modality in differences])
         figures = [f"{figure(auc):+.3f}" for figure in (_mean, _median, _lowest_decile)]
         rows.append([f"kept - best left out, {modality}", str(len(auc)), *figures, _losing(auc)])
     return rows
@@ -83,9 +83,10 @@ def _losing(auc: Scores) -> str:
 
 def _false_rejects(results: Sequence[Result]) -> Rows:
     """Against what was asked, and against the promise where a bundle states another."""
-    asked = _failing("good pieces that fail - asked", results, lambda result: result.promised)
-    promised = _failing("good pieces that fail - promised", results, lambda result: result.promise)
-    return [promised] if all(result.stated is None for result in results) else [asked, promised]
+    against_request = _failing("good pieces that fail - asked", results, lambda result: result.promised)
+    against_promise = _failing("good pieces that fail - promised", results, lambda result: result.promise)
+    unstated = all(result.stated is None for result in results)
+    return [against_promise] if unstated else [against_request, against_promise]
 
 
 def _failing(title: str, results: Sequence[Result], rate: Callable[[Result], float]) -> list[str]:

@@ -20,11 +20,11 @@ SURE, SURER, CHANCE = ((Interval(*auc), 30) for auc in ((0.9, 0.8, 0.95), (0.99,
 
 def _line(camera_gate: float, camera: str, mic: str, ran: ExpertSet = EVERYTHING) -> Decided:
     """Five pieces that fail, and what each modality alone would say: F, P or R."""
-    said = {"F": DECISION_FAIL, "P": DECISION_PASS, "R": DECISION_REVIEW, "-": None}
+    decision_of = {"F": DECISION_FAIL, "P": DECISION_PASS, "R": DECISION_REVIEW, "-": None}
     return Decided(
         experts=EXPERTS,
         decisions=[DECISION_FAIL] * 5,
-        alone={"camera": [said[word] for word in camera], "mic": [said[word] for word in mic]},
+        alone={"camera": [decision_of[word] for word in camera], "mic": [decision_of[word] for word in mic]},
         ran=[ran] * 5,
         gate={"camera": np.full(5, camera_gate), "mic": np.full(5, 1 - camera_gate)},
     )
@@ -43,12 +43,12 @@ def _made(noise_leads: bool, seed: int = 0) -> Dominance:
     mic = of_group if noise_leads else np.where(heard, 3.0, -3.0) + rng.normal(0, 1.5, PIECES)
     joint = mic if noise_leads else np.maximum(camera, mic)
     chances = {name: 1 / (1 + np.exp(-logits)) for name, logits in (("camera", camera), ("mic", mic), ("both", joint))}
-    said = {name: [decision_alone(score, LIMITS) for score in scores] for name, scores in chances.items()}
+    decisions_of = {name: [decision_alone(score, LIMITS) for score in scores] for name, scores in chances.items()}
     gate = np.full(PIECES, 0.2 if noise_leads else 2 / 3)
     decided = Decided(
         experts=EXPERTS,
-        decisions=[decision for decision in said["both"] if decision is not None],
-        alone={"camera": said["camera"], "mic": said["mic"]},
+        decisions=[decision for decision in decisions_of["both"] if decision is not None],
+        alone={"camera": decisions_of["camera"], "mic": decisions_of["mic"]},
         ran=[EVERYTHING] * PIECES,
         gate={"camera": gate, "mic": 1 - gate},
     )

@@ -35,29 +35,29 @@ def two_errors_of_the_best(gains, kinds):
 def shares(gain):
     """Share of lines that take the complex thing: by the bound, and by two errors; and the mean shrunk share of it."""
     random = np.random.default_rng(5)
-    taken, before, weights = [], [], []
+    by_bound, before, weights = [], [], []
     for seed in range(LINES):
         gains, units, labels, kinds = line(random, gain)
         evidence = weigh(gains, units, labels, NAMES, seed)
         best = int(gains.mean(1).argmax())
-        taken.append(any(alternative.low > 0 for alternative in evidence.gains))
+        by_bound.append(any(alternative.low > 0 for alternative in evidence.gains))
         weights.append(evidence.gains[best].weight)
         before.append(two_errors_of_the_best(gains, kinds))
-    return float(np.mean(taken)), float(np.mean(before)), float(np.mean(weights))
+    return float(np.mean(by_bound)), float(np.mean(before)), float(np.mean(weights))
 
 
 def test_without_a_gain_one_line_in_twenty_takes_it_where_two_errors_of_the_best_of_nine_took_it_far_more_often():
-    taken, before, weight = shares(0.0)
+    by_bound, before, weight = shares(0.0)
     noise = 2 * np.sqrt(0.05 * 0.95 / LINES)
-    assert taken <= 0.05 + noise
+    assert by_bound <= 0.05 + noise
     assert before >= 0.15
-    assert before > 2 * taken
+    assert before > 2 * by_bound
     assert weight < 0.15
 
 
 def test_a_large_gain_is_taken_nearly_always_and_nearly_whole():
-    taken, _, weight = shares(0.1)
-    assert taken > 0.95
+    by_bound, _, weight = shares(0.1)
+    assert by_bound > 0.95
     assert weight > 0.9
 
 

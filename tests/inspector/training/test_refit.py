@@ -29,13 +29,13 @@ def scored(signal: float, seed: int, *, unseen: bool = True) -> Scored:
     )
 
 
-@pytest.mark.parametrize(("signal", "taken"), [(1.0, True), (2.0, True), (0.1, False)])
-def test_encoders_fitted_again_ship_unless_they_rank_unseen_pieces_worse(signal: float, taken: bool) -> None:
+@pytest.mark.parametrize(("signal", "ships"), [(1.0, True), (2.0, True), (0.1, False)])
+def test_encoders_fitted_again_ship_unless_they_rank_unseen_pieces_worse(signal: float, ships: bool) -> None:
     again = scored(signal, 1 if signal == 1.0 else 0, unseen=False)
     reversed_order = again.take(np.arange(NUM)[::-1])
     kept, choice = compare_refit(scored(1.0, 1), reversed_order)
-    assert kept is taken
-    assert choice.chosen == (AGAIN if taken else FIRST)
+    assert kept is ships
+    assert choice.chosen == (AGAIN if ships else FIRST)
     assert "in AUC, from 60 independent defective and 60 good pieces" in choice.line()
 
 

@@ -105,7 +105,7 @@ def test_under_strict_a_warning_of_the_fit_leaves_an_old_bundle_alone(folder: Pa
 
 
 def test_under_strict_a_warning_of_the_data_comes_before_any_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.training.train.Trainer.cross_validate", None)
+    monkeypatch.setattr("inspector.training.trainer.Trainer.cross_validate", None)
     rewrite(folder, modality_labels={})
     result = call(folder, "--strict")
     assert result.exit_code == 3, result.output
@@ -124,7 +124,7 @@ def test_without_a_warning_strict_changes_nothing(folder: Path) -> None:
 
 
 def test_without_any_label_training_says_so_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.training.train.Trainer.cross_validate", None)
+    monkeypatch.setattr("inspector.training.trainer.Trainer.cross_validate", None)
     rewrite(folder, label="unknown", modality_labels={})
     result = call(folder)
     assert result.exit_code == 1
@@ -132,7 +132,7 @@ def test_without_any_label_training_says_so_at_once(folder: Path, monkeypatch: p
 
 
 def test_weights_that_no_expert_uses_are_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.training.train.Trainer.cross_validate", None)
+    monkeypatch.setattr("inspector.training.trainer.Trainer.cross_validate", None)
     result = call(folder, "--weights", f"resnet18={folder / 'manifest.jsonl'}")
     assert result.exit_code == 1
     assert "no expert of this run uses resnet18" in result.output

@@ -54,8 +54,8 @@ def _fusion(scored: Scored, dataset: Dataset, towards_mic: float) -> Fusion:
     logits = tuple(torch.from_numpy(values).float()[:, None] for values in scored.expert_logits)
     encodings = Encodings(tuple(torch.zeros(NUM, 1, WIDTH) for _ in EXPERTS), logits, torch.ones(NUM, len(EXPERTS)))
     sets = torch.tensor([[float(e.name in names) for e in EXPERTS] for names in scored.sets])
-    own = torch.zeros(3, NUM), torch.zeros(3, NUM, dtype=torch.long)
-    data = HeadData(encodings, sets, (True,) * len(sets), torch.zeros(len(sets), NUM, 1), *own)
+    targets_and_groups = torch.zeros(3, NUM), torch.zeros(3, NUM, dtype=torch.long)
+    data = HeadData(encodings, sets, (True,) * len(sets), torch.zeros(len(sets), NUM, 1), *targets_and_groups)
     fitted = FittedHead(head, 10, torch.from_numpy(scored.logits), {0: 0.5})
     rows = {row.piece_id: row for row in dataset.rows}
     return Fusion(fitted, data, scored.sets, tuple(rows[piece_id] for piece_id in scored.piece_ids))

@@ -18,8 +18,8 @@ CASCADE = Policy(mode="cascade", low=0.0, high=1.0)
 
 
 def calibrations(scored: Scored, acceptance: Acceptance | None = None):
-    asked = acceptance or Acceptance(false_reject_rate=0.05)
-    return calibrate_sets(scored, {names for names in scored.sets if len(names) == 3}, asked)
+    requested = acceptance or Acceptance(false_reject_rate=0.05)
+    return calibrate_sets(scored, {names for names in scored.sets if len(names) == 3}, requested)
 
 
 def failed(scored, sets, limits):

@@ -62,7 +62,7 @@ def test_repeated_recordings_are_no_evidence(times):
 def test_few_pieces_that_leave_nothing_to_review_need_no_warning():
     scored = simulated_scores("rare_hard", num=60)
     apart = np.where(scored.labels, 9.0, -9.0) + np.random.default_rng(2).normal(0, 0.5, scored.logits.shape)
-    scored, asked = replace(scored, logits=apart), Acceptance()
-    result = calibration_report(scored, calibrate_sets(scored, set(), asked), set(scored.sets), asked, seed=0)
+    scored, acceptance = replace(scored, logits=apart), Acceptance()
+    result = calibration_report(scored, calibrate_sets(scored, set(), acceptance), set(scored.sets), acceptance, seed=0)
     assert "REVIEW takes 0% of these pieces." in result.lines
     assert result.warnings == ()
