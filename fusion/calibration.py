@@ -55,13 +55,14 @@ def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
     # Centred, so that the bias still fits where the slope is bounded to keep the order.
     centre, scale = float(np.mean(logits)), max(float(np.std(logits)), 1e-6)
     columns = np.stack([(logits - centre) / scale, np.ones(len(logits))], axis=1)
-    slope, bias = newton(columns, targets, weights, 1e-3 * np.eye(2), np.zeros(2))
+    slope, bias = newton(columns, targets, weights, 1e-3 * np.eye(2), np.zeros(2)).tolist()
     temperature = scale / max(slope, 1e-2)
     return Fit(temperature=temperature, bias=bias - centre / temperature)
 
 
-def newton(columns: Scores, targets: Scores, weights: Scores, ridge: Scores, centre: Scores) -> tuple[float, float]:
-    """Minimises the cross-entropy with a ridge about the centre; halves each step until the loss does not rise."""
+def newton(columns: Scores, targets: Scores, weights: Scores, ridge: Scores, centre: Scores) -> Scores:
+    """(T,) parameters with the least cross-entropy plus a ridge about the centre; halves each step until the loss does
+    not rise. `columns`: (P, T)."""
 
     def loss(theta: Scores) -> float:
         margins, off = columns @ theta, theta - centre
@@ -79,7 +80,7 @@ def newton(columns: Scores, targets: Scores, weights: Scores, ridge: Scores, cen
         theta = theta - step
         if np.abs(step).max() < 1e-7:
             break
-    return float(theta[0]), float(theta[1])
+    return theta
 
 
 def cheapest_limits(costs: Costs) -> Limits:

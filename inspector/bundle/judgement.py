@@ -32,8 +32,9 @@ class LimitEvidence(Part):
     """Share of these that lies on the wrong side."""
     plain: float = Field(ge=0, le=1)
     """The limit without allowance for other pieces: the other end of its interval."""
-    method: Literal["count", "tail"]
-    """`count`: by the number of pieces beyond it; `tail`: too few for that, by the scale of an exponential tail."""
+    method: Literal["count", "tail", "calibration"]
+    """`count`: by the number of pieces beyond it. Too few for that: `tail`, by the scale of an exponential tail, or
+    `calibration`, by what calibrated log-odds state of all pieces."""
 
 
 class Calibration(Part):

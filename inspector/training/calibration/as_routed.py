@@ -14,6 +14,7 @@ from fusion.policy import Expert, initial_experts, routed
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, LimitEvidence, Policy
 from inspector.training.calibration.bounds import upper_bound
+from inspector.training.calibration.escapes import escape_bound
 from inspector.training.calibration.limits import log_odds_of
 from inspector.training.calibration.scales import SURE
 from inspector.training.calibration.units import unit_weights
@@ -33,7 +34,7 @@ def limits_as_routed(
     first, last = _first(scored, policy, experts), _last(scored, policy, experts, calibrations)
     fails = np.fmax(_above_fail(scored, first, calibrations), _above_fail(scored, last, calibrations))
     up = _distance(fails, ~scored.labels, scored, whole.fail_evidence)
-    down = _distance(_below_pass(scored, last, calibrations), scored.labels, scored, whole.pass_evidence)
+    down = _down(_below_pass(scored, last, calibrations), scored, whole)
     return {names: _moved(calibration, down, up) for names, calibration in calibrations.items()}
 
 
@@ -83,6 +84,19 @@ def _distance(beyond: Scores, chosen: Labels, scored: Scored, evidence: LimitEvi
     weights = unit_weights([scored.units[row] for row in rows])
     limit = upper_bound(beyond[rows], weights, evidence.rate, evidence.confidence).limit
     return limit if NOTHING < limit < math.inf else 0.0
+
+
+def _down(below: Scores, scored: Scored, whole: Calibration) -> float:
+    """By how much the PASS limits must move down; log-odds are those of the piece, as far from the limit of all experts
+    as from that of the set which judges it."""
+    if whole.pass_evidence is None or whole.pass_below <= 0:
+        return 0.0
+    rows, limit = np.flatnonzero(~np.isnan(below)), log_odds_of(whole.pass_below)
+    units = [scored.units[row] for row in rows.tolist()]
+    evidence = whole.pass_evidence
+    bound = escape_bound(limit - below[rows], scored.labels[rows], units, evidence.rate, evidence.confidence)
+    distance = limit + bound.limit
+    return distance if NOTHING < distance < math.inf else 0.0
 
 
 def _moved(calibration: Calibration, down: float, up: float) -> Calibration:

@@ -23,7 +23,7 @@ broken on up to 10 % of lines with heavy tails, with a half on 6 %."""
 LEAST_VALUES = 2
 """Fewer have no tail."""
 
-Method = Literal["count", "tail"]
+Method = Literal["count", "tail", "calibration"]
 
 
 class Bound(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from fusion.calibration import Labels, Scores, probability
 from inspector.bundle.schema import LimitEvidence
 from inspector.training.calibration.bounds import Bound, upper_bound
+from inspector.training.calibration.escapes import escape_bound
 from inspector.training.calibration.units import unit_weights
 from inspector.training.config import Acceptance
 
@@ -64,17 +65,14 @@ def choose_limits(pieces: LabelledPieces, acceptance: Acceptance, review_share: 
 
 def limits_at(pieces: LabelledPieces, miss_rate: float, false_reject_rate: float, confidence: float) -> ChosenLimits:
     """The widest PASS and FAIL zones that keep these rates; one limit half-way where the zones meet."""
-    misses = _bound(pieces, pieces.labels, -1, miss_rate, confidence)
-    false_rejects = _bound(pieces, ~pieces.labels, 1, false_reject_rate, confidence)
+    misses = escape_bound(*pieces, miss_rate, confidence)
+    good = ~pieces.labels
+    units = [pieces.units[row] for row in np.flatnonzero(good).tolist()]
+    false_rejects = upper_bound(pieces.log_odds[good], unit_weights(units), false_reject_rate, confidence)
     pass_below, fail_above = -misses.limit, false_rejects.limit
     if pass_below > fail_above:
         pass_below = fail_above = (pass_below + fail_above) / 2
     return ChosenLimits(pass_below, fail_above, misses, false_rejects)
-
-
-def _bound(pieces: LabelledPieces, chosen: Labels, sign: int, rate: float, confidence: float) -> Bound:
-    units = [pieces.units[row] for row in np.flatnonzero(chosen).tolist()]
-    return upper_bound(sign * pieces.log_odds[chosen], unit_weights(units), rate, confidence)
 
 
 def _evidence(bound: Bound, asked: float, confidence: float, sign: int) -> LimitEvidence:

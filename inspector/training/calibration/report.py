@@ -96,7 +96,7 @@ def _warnings(scored: Scored, chosen: Calibration) -> Iterator[Advice]:
         if evidence.rate > evidence.asked:
             yield Advice("limits", _relaxed(kind, decision, evidence))
         wider = float(np.mean(review & (sign * log_odds > sign * log_odds_of(evidence.plain))))
-        if evidence.method == "tail" and wider >= WIDER:
+        if evidence.method != "count" and wider >= WIDER:
             yield Advice("limits", _wider(kind, decision, evidence, wider))
 
 

@@ -123,11 +123,11 @@ def fit_scale(logits: Scores, targets: Scores, weights: Scores, prior: Prior) ->
     """Drawn to the prior by its errors: the fewer pieces (by weight), the more. Targets lie in 0..1."""
     columns = np.stack([logits, np.ones(len(logits))], axis=1)
     precision = np.array([prior.slope_error, prior.bias_error]) ** -2.0
-    slope, bias = newton(columns, targets, weights, np.diag(precision), np.array([prior.slope, prior.bias]))
+    slope, bias = newton(columns, targets, weights, np.diag(precision), np.array([prior.slope, prior.bias])).tolist()
     least = LEAST_SLOPE * prior.slope
     if slope < least:
         precision[0] *= 1e9
-        slope, bias = newton(columns, targets, weights, np.diag(precision), np.array([least, prior.bias]))
+        slope, bias = newton(columns, targets, weights, np.diag(precision), np.array([least, prior.bias])).tolist()
     estimates = probability(columns @ np.array([slope, bias]), 1.0, 0.0)
     curvature = (columns.T * (weights * estimates * (1 - estimates))) @ columns + np.diag(precision)
     slope_error, bias_error = np.sqrt(np.diag(np.linalg.inv(curvature))).tolist()

@@ -50,6 +50,7 @@ def test_fewer_recordings_behind_as_many_pieces_widen_review_on_both_sides():
     assert few.pass_below < many.pass_below
     assert few.fail_above > many.fail_above
     assert (many.misses.method, few.misses.method) == ("count", "tail")
+    assert (many.false_rejects.method, few.false_rejects.method) == ("count", "tail")
 
 
 def test_a_bound_on_review_relaxes_both_rates_by_one_factor_and_says_so():
