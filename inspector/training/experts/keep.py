@@ -16,7 +16,7 @@ from inspector.statistics.classification import area_under_curve
 from inspector.statistics.evidence import Choice, Evidence, Gain, Rule
 from inspector.statistics.ranking_evidence import weigh_ranking
 from inspector.training.config import ExpertConfig, ImageExpert
-from inspector.training.experts.scale import fit_sigmoid, group_weights
+from inspector.training.experts.scale import scaled
 from inspector.training.experts.selection import CrossValidationResult
 
 MIN_ADDED = 0.1
@@ -135,13 +135,9 @@ def _weigh(
 
 
 def _log_odds(result: CrossValidationResult) -> Scores:
-    """(P,) on the expert's own scale, fitted with every group counted once: a blind expert hardly moves an average."""
+    """(P,) on the scale of log-odds: a blind expert hardly moves an average."""
     logits = _judged(result)
-    known = ~np.isnan(logits) & _known(result)
-    groups = np.unique(["/".join(sorted(unit)) for unit in _units(result)], return_inverse=True)[1]
-    sigmoid = fit_sigmoid(logits[known], _labels(result)[known], group_weights(groups[known]))
-    scaled: Scores = logits * math.exp(sigmoid.log_slope) + sigmoid.bias
-    return scaled
+    return scaled(logits, _labels(result), ~np.isnan(logits) & _known(result))
 
 
 def _judged(result: CrossValidationResult) -> Scores:

@@ -13,7 +13,7 @@ from torch import Tensor
 from fusion.head import FusionHead, HeadForm
 from inspector.training.config import HeadFitting
 from inspector.training.experts.network import multi_label_loss
-from inspector.training.experts.scale import fit_sigmoid, group_weights
+from inspector.training.experts.scale import log_slope, platt
 from inspector.training.head.head_data import Encodings, HeadData
 
 State = Mapping[str, Tensor]
@@ -79,6 +79,5 @@ def calibrate_experts(head: FusionHead, head_data: HeadData) -> None:
     for index, logits in enumerate(head_data.encodings.logits):
         known = head_data.own_known(index)
         labels = head_data.own_targets[index][known].numpy() > 0.5
-        weights = group_weights(head_data.own_groups[index][known].numpy())
-        sigmoid = fit_sigmoid(logits[known, 0].numpy().astype(np.float64), labels, weights)
-        head.log_slope[index, 0], head.bias[index, 0] = sigmoid
+        sigmoid = platt(logits[known, 0].numpy().astype(np.float64), labels)
+        head.log_slope[index, 0], head.bias[index, 0] = log_slope(sigmoid), sigmoid.bias

@@ -4,6 +4,7 @@ Every draw is trained by the plain command and kept, so that a run that was cut 
 """
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fusion.certificate import independent
 from fusion.scored import Scored
 from inspector.bundle.load import load
 from inspector.statistics.classification import area_under_curve
+from inspector.statistics.evidence import Rule
 from inspector.training.config import TrainConfig
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.benchmarks.evidence.accuracy import FUSED, HALF, accuracy, judged
@@ -28,23 +30,38 @@ from tests.benchmarks.evidence.small_table import PEER, table
 from tests.benchmarks.evidence.table import Table
 from tests.benchmarks.evidence.workshop import NUM_PROCESSES, train_and_examine
 
+OTHER_RULE = (
+    'The draws of the table above, trained with `rule = "shrinkage"`: what is learned is always taken, but by the '
+    "share of its gain that is no chance."
+)
+
 
 def run(bench: Bench) -> Table:
-    folder = bench.folder / "small"
+    """By the rule that training uses unless told otherwise."""
+    return run_by(bench, TrainConfig().rule, bench.folder / "small")
+
+
+def run_other_rule(bench: Bench) -> Table:
+    """The same draws by the other rule."""
+    by_other = run_by(bench, Rule.SHRINKAGE, bench.folder / "small-shrinkage")
+    return replace(by_other, name="small_shrinkage", title=f"{by_other.title}, by shrinkage", question=OTHER_RULE)
+
+
+def run_by(bench: Bench, rule: Rule, folder: Path) -> Table:
     waiting = [draw for draw in draws(bench.sets(), bench.seeds) if not (folder / f"{draw.key}.json").exists()]
     with ProcessPoolExecutor(NUM_PROCESSES, get_context("spawn")) as pool:
-        futures = [pool.submit(measure, bench, draw, folder) for draw in waiting]
+        futures = [pool.submit(measure, bench, draw, rule, folder) for draw in waiting]
         for done, future in enumerate(as_completed(futures), 1):
             print(f"small: {done}/{len(futures)} {future.result()}", flush=True)
     results = [read_result(folder / f"{draw.key}.json") for draw in draws(bench.sets(), bench.seeds)]
     return table(results)
 
 
-def measure(bench: Bench, draw: Draw, folder: Path) -> str:
+def measure(bench: Bench, draw: Draw, rule: Rule, folder: Path) -> str:
     """Trains one draw and writes its figures; its scored pieces stay in a folder beside them."""
     work = folder / draw.key
     manifest = write_draw(draw, bench.manifest(draw.name, draw.seed), work / "data")
-    config = TrainConfig(name=draw.name)
+    config = TrainConfig(name=draw.name, rule=rule)
     train_and_examine(manifest, config, bench.weights, work)
     calibration, test = (read_scored(work / f"{part}.npz") for part in ("calibration", "test"))
     trained = Trained(draw.name, draw.seed, manifest, work / "bundle", work / "checkpoint", calibration, test)
