@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from inspector.archive.recordings.inputs import InputReader, SharedInputs
+from inspector.archive.recordings.inputs import InputReader
+from inspector.archive.recordings.shared_inputs import SharedInputs
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.log import LogUnavailableError, ReadBack
