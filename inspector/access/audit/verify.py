@@ -22,7 +22,9 @@ class Verification:
     num_outside: int
     """Those of them that were kept elsewhere."""
     first: int
-    """Number of the oldest record here; after 1 where older segments were moved away."""
+    """Number of the oldest record here; after 1 where older segments were moved away or removed."""
+    is_removed_by_limits: bool
+    """Whether the log itself says that the records before were removed, by its limits."""
     covered_by: int
     """The newest of these heads that agree with the log: it covers all records up to its number, those that were moved
     away, too. 0 without one."""
@@ -46,6 +48,7 @@ def verify(
         head_problems.extend(chain.problems_of(head, "a head kept outside"))
         del head_problems[MAX_PROBLEMS:]
     head_problems.extend(chain.uncovered())
+    head_problems.extend(chain.removal_problems())
     if outside is not None:
         head_problems.extend(chain.gaps(newest, every_s))
     return Verification(
@@ -53,6 +56,7 @@ def verify(
         num_here + num_outside,
         num_outside,
         chain.first,
+        chain.is_removed_by_limits,
         chain.covered_by,
         chain.last,
         tuple([*problems, *head_problems][:MAX_PROBLEMS]),
