@@ -156,7 +156,7 @@ log.append(Principal("lee", Role.QUALITY, "token"), "feedback.give", "killed")
 def test_a_process_killed_before_any_file_is_removed_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
     """The next act removes what is left over. Crashes while a record is written: test_audit_segments.py."""
     whole, num_killed, step = tmp_path / "whole", 0, 1
-    fill(opened(whole, Limits()), 16)
+    fill(opened(whole, Limits()), 14)
     while True:
         folder = Path(shutil.copytree(whole, tmp_path / str(step)))
         command = [sys.executable, "-c", KILLED, str(folder), str(step)]
@@ -169,7 +169,7 @@ def test_a_process_killed_before_any_file_is_removed_leaves_a_log_that_goes_on(t
             break
         assert ended == -signal.SIGKILL
         num_killed, step = num_killed + 1, step + 1
-    assert num_killed >= 4
+    assert num_killed >= 2
 
 
 def test_the_size_of_the_log_is_a_metric(tmp_path: Path) -> None:
