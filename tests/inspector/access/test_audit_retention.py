@@ -4,9 +4,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -127,30 +126,17 @@ def test_a_removal_is_no_cover_for_more_files_or_other_records(tmp_path: Path) -
     assert not verify(log.folder, key).is_removed_by_limits
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from inspector.access.audit.key import PUBLIC_FILE, PublicKey
-from inspector.access.audit.log import AuditLog
-from inspector.access.audit.retention import Limits
-from inspector.access.audit.verify import verify
-from inspector.access.principal import Principal
-from inspector.access.roles import Role
+def append_until_killed(folder: Path, step: int) -> None:
+    """In a process of its own, which ends before it removes its file number `step`."""
+    unlink, steps = Path.unlink, iter(range(step - 1, -1, -1))
 
-left = int(sys.argv[2])
-def counted(call):
-    def perform(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0:
+    def counted(path: Path, missing_ok: bool = False) -> None:
+        if next(steps) == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        return call(*arguments, **named)
-    return perform
+        unlink(path, missing_ok)
 
-log = AuditLog(Path(sys.argv[1]), segment_bytes=2000, limits=Limits(max_bytes=10_000))
-Path.unlink = counted(Path.unlink)
-log.append(Principal("lee", Role.QUALITY, "token"), "feedback.give", "killed")
-"""
+    Path.unlink = counted  # type: ignore[method-assign]
+    opened(folder, Limits(max_bytes=MAX_BYTES)).append(LEE, "feedback.give", "killed")
 
 
 def test_a_process_killed_before_any_file_is_removed_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
@@ -159,15 +145,16 @@ def test_a_process_killed_before_any_file_is_removed_leaves_a_log_that_goes_on(t
     fill(opened(whole, Limits()), 14)
     while True:
         folder = Path(shutil.copytree(whole, tmp_path / str(step)))
-        command = [sys.executable, "-c", KILLED, str(folder), str(step)]
-        ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode
+        process = get_context("fork").Process(target=append_until_killed, args=(folder, step))
+        process.start()
+        process.join()
         assert verified(folder).problems == (), step
         opened(folder, Limits(max_bytes=MAX_BYTES)).append(LEE, "feedback.give", "after")
         assert verified(folder).problems == (), step
         assert audit_bytes(folder) <= MAX_BYTES, step
-        if ended == 0:
+        if process.exitcode == 0:
             break
-        assert ended == -signal.SIGKILL
+        assert process.exitcode == -signal.SIGKILL
         num_killed, step = num_killed + 1, step + 1
     assert num_killed >= 2
 
