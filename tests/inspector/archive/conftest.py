@@ -8,20 +8,22 @@ import pytest
 
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
-from inspector.archive.migrate import upgrade
+from tests.inspector.archive.tables import make_tables, postgres_archive
+from tests.servers.databases import DATABASES
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """In PostgreSQL it has its tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    return str(request.getfixturevalue("postgres_url"))
+    return postgres_archive(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     with closing(Database(database_url)) as opened:
-        upgrade(opened)
+        make_tables(opened)
         yield opened
 
 
@@ -29,7 +31,7 @@ def database(database_url: str) -> Iterator[Database]:
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For tests whose statements others have tried on both databases."""
     with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
-        upgrade(opened)
+        make_tables(opened)
         yield opened
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from inspector.archive import limited
 from inspector.archive.limited import MAX_READS, BusyError, LimitedDatabase, TookTooLongError
+from tests.servers.databases import DATABASES
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
@@ -17,7 +18,7 @@ ENDLESS = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LimitedDatabase]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'archive.sqlite'}"

@@ -7,17 +7,19 @@ from pathlib import Path
 import pytest
 
 from inspector.review.settings import ReviewSettings
+from tests.inspector.archive.tables import postgres_archive
 from tests.inspector.review.desk_parts import Floor, floor
+from tests.servers.databases import DATABASES
 
 Floors = Callable[..., Floor]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
+    """The address of an archive without verdicts."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    return str(request.getfixturevalue("postgres_url"))
+    return postgres_archive(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
