@@ -31,6 +31,8 @@ SLOW_FIXTURES = {"line"}
 """Running lines."""
 SERVER_FIXTURES = {"bootstrap", "browser", "mosquitto", "postgres", "postgres_url", "s3"}
 """Servers of others' making: their tests have the mark `broker`."""
+EARLY = ("integration/", "inspector/compile/", "streams/join/")
+"""Whole lines and long files come first: a file stays in one process, and a long one at the end leaves a core idle."""
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
 
@@ -62,8 +64,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole lines come first: they wait more than they compute, and would leave a core idle at the end."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(EARLY))
     for item in items:
         file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
         if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from tests.benchmarks.evidence.accuracy import FUSED, NOISY_OR, ROUTED
 from tests.benchmarks.evidence.small import PEER, Result, read_result, table, write_result
 from tests.benchmarks.evidence.small_draws import DRAWS, SIGNAL_DEFECT, Draw, draws, write_draw
+
+pytestmark = pytest.mark.train
 
 
 def _row(number: int, split: str) -> PieceRow:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psycopg
-
 from tests.servers.process import ServerProcess, free_port
 from tests.servers.programs import required
 
@@ -81,6 +79,8 @@ class Postgres:
     def _create(self, template: str) -> str:
         self._count += 1
         name = f"test_{self._count}"
+        import psycopg
+
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return name
@@ -92,6 +92,8 @@ class Postgres:
         return f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database} connect_timeout=2"
 
     def _answers(self) -> bool:
+        import psycopg
+
         try:
             with psycopg.connect(self._dsn("postgres")):
                 return True
