@@ -9,6 +9,8 @@ PROTOS := $(wildcard protos/inspection/v1/*.proto)
 PROCESSES ?= 3
 # Two cores are shared by several numeric libraries: none of them may take all for itself.
 export OMP_NUM_THREADS ?= 1
+# Tests start hundreds of Python processes: what they import is compiled once, also where the shell forbids it.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## shows this text
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
