@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from inspector.archive.database import Database
-from tests.inspector.archive.tables import make_tables, postgres_archive
-from tests.servers.databases import DATABASES
+from tests.inspector.archive.tables import make_tables
 
 
 @pytest.fixture
@@ -18,12 +17,8 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    is_sqlite = request.param == "sqlite"
-    file_url = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    with closing(
-        Database(file_url if is_sqlite else postgres_archive(request.getfixturevalue("postgres")))
-    ) as database:
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as database:
         make_tables(database)
         yield database

@@ -8,16 +8,7 @@ import pytest
 
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
-from tests.inspector.archive.tables import make_tables, postgres_archive
-from tests.servers.databases import DATABASES
-
-
-@pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """In PostgreSQL it has its tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    return postgres_archive(request.getfixturevalue("postgres"))
+from tests.inspector.archive.tables import make_tables
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from inspector.archive import limited
 from inspector.archive.limited import MAX_READS, BusyError, LimitedDatabase, TookTooLongError
-from tests.servers.databases import DATABASES
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
@@ -18,13 +16,9 @@ ENDLESS = {
 }
 
 
-@pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LimitedDatabase]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    with closing(LimitedDatabase(url, read_s=0.2)) as opened:
+@pytest.fixture
+def database(database_url: str) -> Iterator[LimitedDatabase]:
+    with closing(LimitedDatabase(database_url, read_s=0.2)) as opened:
         yield opened
 
 

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from streams.embedded.log import EmbeddedLog
 from tests.inspector.archive.parts import entries, make_verdict, publish, token_after, verdict_store
 from tests.servers.databases import DATABASES
 from tests.servers.postgres import Postgres
+from tests.threads import run_together
 
 
 @pytest.fixture(autouse=True)
@@ -174,11 +176,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_two_programs_that_begin_at_once_make_the_tables_once(empty_url: str) -> None:
     errors: list[BaseException] = []
     with closing(Database(empty_url)) as one, closing(Database(empty_url)) as other:
-        threads = [threading.Thread(target=_upgrade, args=(each, errors)) for each in (one, other)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        run_together(partial(_upgrade, each, errors) for each in (one, other))
         assert not errors
         assert Archive(one).find(PieceFilter()) == []
 
