@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from tests.benchmarks.evidence.accuracy import FUSED, NOISY_OR, ROUTED
 from tests.benchmarks.evidence.small_draws import DRAWS, SIGNAL_DEFECT, Draw, draws, write_draw
 from tests.benchmarks.evidence.small_result import KEPT_FILES, Result, keep_only_scores, read_result, write_result
 from tests.benchmarks.evidence.small_table import PEER, beyond_chance, table
+
+pytestmark = pytest.mark.train
 
 
 def _row(number: int, split: str) -> PieceRow:
