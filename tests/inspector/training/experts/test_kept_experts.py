@@ -8,7 +8,7 @@ import torch
 
 from inspector.statistics.evidence import Gain
 from inspector.training.experts.fitting import TrainingData
-from inspector.training.experts.keep import MIN_ADDED, Kept, keep, with_prior
+from inspector.training.experts.keep import FROZEN, MIN_ADDED, OF_ALL_FOLDS, Kept, keep, with_prior
 from inspector.training.experts.selection import CrossValidationResult, auc_of
 from tests.inspector.training.small_training_data import PICTURE
 
@@ -137,12 +137,24 @@ def test_a_gain_on_few_groups_adds_no_expert_unless_it_is_expected() -> None:
     pretrained = result("adds", False, knowing(1, OWN), FEW, pretrained=True)
     kept = keep([scout, pretrained])
     assert names(kept) == ["scout", "adds"]
-    assert "a frozen pretrained network is expected to add" in kept.choices[0].line()
+    assert "such an expert is expected to add" in kept.choices[0].line()
+
+
+@pytest.mark.parametrize(("all_folds", "kept"), [(True, ["scout", "adds"]), (False, ["scout"])])
+def test_a_fitted_network_is_expected_to_add_only_where_every_fold_has_judged_it(
+    all_folds: bool, kept: list[str]
+) -> None:
+    scout = result("scout", True, knowing(1, SIGNAL), FEW)
+    judged = np.where(all_folds | (np.arange(NUM) < 300), knowing(1, OWN), math.nan)
+    assert names(keep([scout, result("adds", False, judged, FEW, freeze=False)])) == kept
+    noise = result("noise", False, OTHER, FEW, freeze=False)
+    assert names(keep([scout, noise])) == ["scout"]
 
 
 def test_what_is_expected_yields_to_what_many_groups_show() -> None:
-    assert with_prior(Gain("sure", -0.02, 0.005, -0.03, -0.01, 0.0)) < 0
-    assert with_prior(Gain("unsure", -0.02, 0.1, -0.3, 0.2, 0.0)) > 0
+    for prior in (FROZEN, OF_ALL_FOLDS):
+        assert with_prior(Gain("sure", -0.02, 0.005, -0.03, -0.01, 0.0), prior) < 0
+        assert with_prior(Gain("unsure", -0.02, 0.1, -0.3, 0.2, 0.0), prior) > 0
     blind = result("blind", False, SIGNAL, pretrained=True)
     assert names(keep([SHARP, blind])) == ["scout"]
 
