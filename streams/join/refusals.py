@@ -24,6 +24,14 @@ def orphan(trace: Trace) -> RecordError:
     )
 
 
+def too_old(behind_ns: int) -> RecordError:
+    return RecordError(
+        pb.DEAD_LETTER_REASON_TOO_OLD,
+        f"the record is {behind_ns / 1e9:.3f} s too old for a piece to enter: send it sooner, or raise "
+        "dedup_horizon_s",
+    )
+
+
 def too_many_samples(held_bytes: int, max_bytes: int) -> RecordError:
     return RecordError(
         pb.DEAD_LETTER_REASON_STATE_LIMIT,
