@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone, for a new line.", MODEL),
     "floor": ("inspector.cli.floor", "Runs archive, alerts and live page, without judging.", LINE),
     "gateway": ("inspector.cli.serving", "Serves verdicts to clients over gRPC.", LINE),
+    "init": ("inspector.cli.init", "Writes the first recipe and configuration of a bundle.", START),
     "parity": ("inspector.cli.parity", "Compares the decisions of a bundle's engines with torch's.", MODEL),
     "plausibility": ("inspector.cli.plausibility", "Teaches a bundle which recordings are implausible.", MODEL),
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would.", LINE),

@@ -319,19 +319,21 @@ class Join:
         try:
             match item:
                 case Rejected():
-                    if (entry := self._entry(item)) is not None:
-                        station = self._station(entry.inspection.station, item.origin)
-                        station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=True)
+                    self._enter_again(self._entry(item), item.origin, MissingReason.UNDECODABLE)
                 case Trace():
                     self._enter_by_trace(item.inspection, item.origin, is_replay=True)
                 case Frame() if reason in _FAILED_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
-                    station = self._station(item.inspection.station, item.origin)
-                    station.take_failed(entry, item.origin, _FAILED_FRAMES[reason], is_replay=True)
+                    self._enter_again(entry, item.origin, _FAILED_FRAMES[reason])
                 case Frame():
                     self._dispatch(item, is_replay=True)
         except RecordError:
             return
+
+    def _enter_again(self, entry: Entry | None, origin: Origin, why: MissingReason) -> None:
+        if entry is not None:
+            station = self._station(entry.inspection.station, origin)
+            station.take_failed(entry, origin, why, is_replay=True)
 
     def _entry(self, item: Rejected) -> Entry | None:
         """What lets the inspection of an unusable record enter; of a trace only where traces open their pieces."""

@@ -27,8 +27,7 @@ def orphan(trace: Trace) -> RecordError:
 def too_old(behind_ns: int) -> RecordError:
     return RecordError(
         pb.DEAD_LETTER_REASON_TOO_OLD,
-        f"the record is {behind_ns / 1e9:.3f} s too old for a piece to enter: send it sooner, or raise "
-        "dedup_horizon_s",
+        f"the record is {behind_ns / 1e9:.3f} s too old for a piece to enter: send it sooner, or raise dedup_horizon_s",
     )
 
 
