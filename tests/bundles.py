@@ -71,6 +71,8 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
         ),
     )  # fmt: skip
     image, signal = "float[B,1,1,4,4]", f"float[B,1,{toy.signal.num_samples}]"
+    for expert in experts:
+        _save(folder / expert.file, _GRAPHS[expert.file](image, signal))
     _save(folder / "thumb.onnx", _expert(image, "float[B,4,4]", 8, "{1.0, 1.0, 0.0}"))
     _save(folder / "full.onnx", _expert(image, "float[B,4,4]", 16, "{1.0, 1.0, 0.0}"))
     _save(folder / "ear.onnx", _expert(signal, signal, 8, "{1.0, 0.0, 1.0}"))

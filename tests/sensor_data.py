@@ -29,6 +29,7 @@ def _row(folder: Path, rng: np.random.Generator, split: Split, number: int) -> P
         label="nok" if is_bad else "ok",
         defects=("outer_ring",) if is_bad else (),
         split=split,
+        groups={"bearing": name},
     )
 
 
