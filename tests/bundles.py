@@ -39,6 +39,10 @@ from streams.observation import Clip, CloseReason, InspectionId, MissingReason, 
 IMAGE = ImageInput(tile_height_px=4, tile_width_px=4, num_channels=1, mean=0.0, std=1.0)
 SIGNAL = SignalInput(sample_rate_hz=100.0, num_samples=16, num_channels=1)
 CLASSES = ("scratch", "rattle")
+MODALITIES = (
+    Modality(name="top", kind="image", classes=("scratch",)),
+    Modality(name="mic", kind="audio", classes=("rattle",)),
+)
 NOW_NS = 1_700_000_000_000_000_000
 
 
@@ -56,6 +60,8 @@ class Toy:
     """By name of the expert."""
     of_classes: Mapping[str, Platt] = field(default_factory=dict)
     """Calibrations of classes, the same for every set of experts."""
+    only: str | None = None
+    """The one modality of the bundle; None: both."""
 
 
 def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
@@ -70,9 +76,8 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             num_tokens=1, cost_ms=0.2,
         ),
     )  # fmt: skip
+    experts = tuple(expert for expert in experts if toy.only in (None, expert.modality))
     image, signal = "float[B,1,1,4,4]", f"float[B,1,{toy.signal.num_samples}]"
-    for expert in experts:
-        _save(folder / expert.file, _GRAPHS[expert.file](image, signal))
     _save(folder / "thumb.onnx", _expert(image, "float[B,4,4]", 8, "{1.0, 1.0, 0.0}"))
     _save(folder / "full.onnx", _expert(image, "float[B,4,4]", 16, "{1.0, 1.0, 0.0}"))
     _save(folder / "ear.onnx", _expert(signal, signal, 8, "{1.0, 0.0, 1.0}"))
@@ -85,10 +90,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
         version="1",
         classes=CLASSES,
         token_dim=2,
-        modalities=(
-            Modality(name="top", kind="image", classes=("scratch",)),
-            Modality(name="mic", kind="audio", classes=("rattle",)),
-        ),
+        modalities=tuple(modality for modality in MODALITIES if toy.only in (None, modality.name)),
         experts=tuple(
             part.model_copy(update={"calibration": toy.expert_calibrations.get(part.name)}) for part in experts
         ),
