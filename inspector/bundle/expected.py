@@ -18,7 +18,7 @@ def expected(error: ErrorDetails, model: type[BaseModel], keys: Sequence[str | i
         return "is required", "add it"
     expectation, separator, remedy = error["msg"].removeprefix("Value error, ").partition("; ")
     if not separator:
-        remedy = _meant(error["input"], _words_at(model, keys)) or "change the value"
+        remedy = likely(error["input"], _words_at(model, keys)) or "change the value"
     return expectation, remedy
 
 
@@ -32,7 +32,7 @@ def dotted(keys: Iterable[str | int]) -> str:
 
 def near_miss(key: str, known: Sequence[str]) -> str:
     """The key that was likely meant, or else all known ones."""
-    return _meant(key, known) or (f"known keys here: {', '.join(sorted(known))}" if known else "remove it")
+    return likely(key, known) or (f"known keys here: {', '.join(sorted(known))}" if known else "remove it")
 
 
 def known_keys(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
@@ -55,7 +55,8 @@ def _belongs(model: type[BaseModel], key: str, place: Sequence[str | int]) -> st
     return ""
 
 
-def _meant(value: object, known: Sequence[str]) -> str:
+def likely(value: object, known: Sequence[str]) -> str:
+    """`did you mean ...?`, or nothing where no known word is close."""
     close = difflib.get_close_matches(value, known, n=1, cutoff=0.6) if isinstance(value, str) else []
     return f"did you mean {close[0]!r}?" if close else ""
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),
     "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),
     "dataset": ("inspector.cli.dataset", "Exports reviewed pieces as a data set to train on.", MODEL),
+    "dead-letters": ("inspector.cli.dead_letters", "Shows the records that could not be used, and why.", OPERATE),
     "demo": ("inspector.cli.demo", "Runs a simulated line and shows its verdicts.", START),
     "deploy": ("inspector.cli.deploying", "Puts a bundle on the running line, live or on trial.", OPERATE),
     "deployments": ("inspector.cli.deploying", "Shows what was deployed, and what each worker runs.", OPERATE),

@@ -155,7 +155,8 @@ def train(
     print_warnings(training.bundle.warnings)
     if report is not None:
         write_training_report(report, training.findings, training.bundle.warnings)
-    click.echo(f"bundle {training.bundle.name} {training.bundle.version} is in {bundle}")
+    click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
+    click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
 
 
@@ -257,7 +258,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
     """
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
-    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
+    click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")
     if manifest is not None:
         _add_parity(bundle, draft, manifest, parity_pieces)
 

@@ -4,22 +4,26 @@ import itertools
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
+import grpc
 from google.protobuf.json_format import MessageToJson
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from inspector.bundle.expected import likely
 from inspector.cli.connecting import show_waiting
 from inspector.cli.connection import Connection, connection_options
-from inspector.cli.printable import cell
-from inspector.client.client import WatchOptions
+from inspector.cli.printable import cell, print_line
+from inspector.client.client import Client, ClientError, WatchOptions
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
+from protos.inspection.v1.service_pb2 import GetModelResponse
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
 COLOURS = {Decision.DECISION_PASS: "green", Decision.DECISION_FAIL: "red", Decision.DECISION_REVIEW: "yellow"}
@@ -142,7 +146,33 @@ def feedback(
         given_ns=time.time_ns(),
     )
     with gateway.open() as client, show_waiting(gateway.address, _no_status):
+        warnings = list(feedback_warnings(client, finding))
         client.submit_feedback(finding)
+    for warning in warnings:
+        print_line(f"warning: {warning}", err=True)
+    defects_said = f" ({', '.join(defects)})" if defects else ""
+    print_line(f"recorded: {line}/{station}/{piece} is {label}{defects_said}")
+
+
+def feedback_warnings(client: Client, finding: Feedback) -> Iterator[str]:
+    """What makes a finding doubtful; it is recorded nevertheless, as the piece may be older than the gateway knows."""
+    try:
+        known = client.verdict(finding.inspection)
+    except ClientError as error:
+        if error.code is not grpc.StatusCode.NOT_FOUND:
+            return
+        yield "the gateway knows no verdict of this piece: is the id right? It knows recent pieces only"
+        known = Verdict(inspection=finding.inspection)
+    if finding.defects:
+        with suppress(ClientError):
+            model = client.model(finding.inspection.line, finding.inspection.station, known.product)
+            yield from _unknown_classes(finding.defects, model)
+
+
+def _unknown_classes(defects: Iterable[str], model: GetModelResponse) -> Iterator[str]:
+    for name in sorted(set(defects) - set(model.classes)):
+        meant = likely(name, model.classes) or f"it has {', '.join(model.classes) or 'none'}"
+        yield f"{name!r} is no class of bundle {model.bundle}; {meant}"
 
 
 def time_of(text: str) -> int:

@@ -9,7 +9,8 @@ from streams.observation import InspectionId
 def late(inspection: InspectionId) -> RecordError:
     return RecordError(
         pb.DEAD_LETTER_REASON_LATE,
-        f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s",
+        f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s; if it "
+        "is of a repeated measurement, raise pass_number",
     )
 
 

@@ -99,6 +99,11 @@ def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path)
             REFITTED,
             "not certifiable at 0.8 %: needs 273 more independent defects; before the encoders learned from",
         ),
+        (
+            0.008,
+            POOR,
+            "too little evidence for a promise about misses: 3 independent defects, of which 1 missed; about ",
+        ),
         (0.008, None, "not certifiable at 0.8 %: the bundle has no certificate"),
         (None, SHORT, "no promise asked about misses (certified_miss_rate); bundle: not certifiable at 0.8 %"),
     ],
