@@ -18,6 +18,9 @@ CERTIFICATE = Certificate(
 )
 SHORT = CERTIFICATE.model_copy(update={"claim": None, "needs": 273, "miss_rate": 0.008})
 REFITTED = SHORT.model_copy(update={"of_these_encoders": False})
+POOR = SHORT.model_copy(
+    update={"num_defects": 3, "nearest": NEAREST.model_copy(update={"miss_rate": 0.871, "num_misses": 1})}
+)
 BOTH = ("top", "mic")
 
 
