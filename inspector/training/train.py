@@ -49,6 +49,9 @@ from inspector.training.routing.policy import PolicyChoice, choose_policy, make_
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
 
+WHOLE = "in all"
+"""The stage that counts the parts of the whole training."""
+
 JOINT_EPOCHS = 12
 """Used where the configuration gives no number."""
 
@@ -86,11 +89,15 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     warnings += give(file_survey(manifest, used), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
     results = trainer.cross_validate()
+    num_modalities = len(trainer.dataset.modalities)
+    trainer.report_parts(num_modalities)
     selected = trainer.select_experts(results)
     fusion = trainer.fuse(selected)
     judged = _judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
+    trainer.report_parts(num_modalities + 1)
     if trainer.may_refit(results, judged):
         judged = trainer.refit(judged)
+    trainer.report_parts(num_modalities + 2)
     warnings += give(_fit_advice(trainer, results, judged), strict=options.strict)
     card = ModelCardData(
         results,
@@ -177,11 +184,16 @@ class Trainer:
         if self.config.experts:
             self.dataset.require_all_modalities([expert.modality for expert in self.config.experts])
         results = []
-        for modality in self.dataset.modalities:
+        for number, modality in enumerate(self.dataset.modalities):
+            self.report_parts(number)
             configured = [expert for expert in self.config.experts if expert.modality == modality.name]
             for expert in configured if self.config.experts else candidates(self.dataset, modality, self.options):
                 results.append(self._cross_validate_expert(expert, ["train"]))
         return results
+
+    def report_parts(self, done: int) -> None:
+        """One part for each modality, one for the final experts and their head, one for what a refit may add."""
+        self.progress(WHOLE, done, len(self.dataset.modalities) + 2)
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
         data = _data(self, expert, splits)
