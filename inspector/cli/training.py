@@ -30,7 +30,7 @@ from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
-from inspector.training.export import ExportError, TrainedBundle, write_bundle
+from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
@@ -120,6 +120,7 @@ def train(
 
     Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
+    require_place(bundle)
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
     with strictly(report), stages() as shown:
@@ -195,6 +196,8 @@ def evaluate(
     Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
     """
     loaded = load(bundle)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
         evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
     Console().print(Markdown(printable_lines(page(evaluation))))
