@@ -156,6 +156,7 @@ def test_a_fault_without_a_file_shows_itself() -> None:
         raise ConnectionError(os.strerror(104))
 
 
+@pytest.mark.train
 def test_a_place_for_results_is_tried_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     manifest = tmp_path / "manifest.jsonl"
