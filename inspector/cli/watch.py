@@ -28,6 +28,7 @@ from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality,
 
 COLOURS = {Decision.DECISION_PASS: "green", Decision.DECISION_FAIL: "red", Decision.DECISION_REVIEW: "yellow"}
 NUM_ROWS = 20
+COLUMNS = ("time", "station", "piece", "decision", "reason", "score", "absent", "latency")
 DECISIONS = {
     "pass": Decision.DECISION_PASS,
     "fail": Decision.DECISION_FAIL,
@@ -233,6 +234,7 @@ def _show(verdicts: Iterable[Verdict], *, as_json: bool) -> None:
         elif console.is_terminal:
             _show_table(verdicts, console)
         else:
+            click.echo("  ".join(COLUMNS), err=True)
             for shown in verdicts:
                 click.echo("  ".join(columns(shown)))
                 sys.stdout.flush()
@@ -252,7 +254,7 @@ def _show_table(verdicts: Iterable[Verdict], console: Console) -> None:
 
 def table(latest: Iterable[Verdict], counts: Counter[str]) -> Group:
     """The latest verdicts, oldest first, and how many of each decision were seen."""
-    rows = Table("time", "station", "piece", "decision", "reason", "score", "absent", "latency", expand=True)
+    rows = Table(*COLUMNS, expand=True)
     for shown in latest:
         rows.add_row(*(Text(text) for text in columns(shown)), style=COLOURS.get(shown.decision, "magenta"))
     summary = "  ".join(f"{decision} {count}" for decision, count in sorted(counts.items()))

@@ -124,6 +124,12 @@ def test_a_line_of_one_microphone_judges_pieces_that_events_open(tmp_path: Path)
             Decision.DECISION_REVIEW,
             DecisionReason.DECISION_REASON_MISSING_MODALITY,
         )
+        known = run("feedback", "--address", f"127.0.0.1:{port}", LINE, STATION, "bad", "nok", "--defect", "ratle")
+        assert "recorded: line-1/st-1/bad is nok (ratle)" in known
+        assert "'ratle' is no class of bundle toy; did you mean 'rattle'?" in known
+        strange = run("feedback", "--address", f"127.0.0.1:{port}", LINE, STATION, "NOPIECE", "ok")
+        assert "knows no verdict of this piece" in strange
+        assert "recorded: line-1/st-1/NOPIECE is ok" in strange
 
 
 def test_a_line_of_one_camera_judges_its_frames(tmp_path: Path) -> None:

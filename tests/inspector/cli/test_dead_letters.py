@@ -43,7 +43,7 @@ def test_records_are_counted_with_the_last_reason(tmp_path: Path, monkeypatch: p
     assert shown(tmp_path, monkeypatch) == "no dead letters in the log\n"
     letters = [letter("a", "48 kHz, expected 16", 1), letter("a", "44 kHz, expected 16", 2), letter("b", "stereo", 3)]
     with closing(EmbeddedLog(tmp_path / "log.sqlite")) as log, closing(log.publisher()) as publisher:
-        publisher.publish([Output(TOPIC, b"a", each.SerializeToString(), DEAD_LETTER_TYPE) for each in letters])
+        publisher.publish([Output(TOPIC, None, b"a", each.SerializeToString(), DEAD_LETTER_TYPE) for each in letters])
     rows = [line.split() for line in shown(tmp_path, monkeypatch).splitlines() if "WRONG_FORMAT" in line]
     assert [(row[3], row[5]) for row in rows] == [("l1/a", "2"), ("l1/b", "1")]
     assert "44 kHz, expected 16" in shown(tmp_path, monkeypatch)
