@@ -108,7 +108,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The readable part of a rejected frame, trace or piece event: enough to open its inspection."""
+    """The readable part of a rejected frame or piece event: enough to open its inspection."""
 
     inspection: InspectionId
     product: str
@@ -135,8 +135,7 @@ class Rejected:
     type: str = ""
     """The header `inspection-type` as received."""
     entry: Entry | None = None
-    """Set for a frame, trace or piece event with a readable inspection, which is then opened anyway; by a trace only
-    where traces open their pieces."""
+    """Set for a frame or piece event with a readable inspection, which is then opened anyway."""
     inspection: InspectionId | None = None
     """The inspection that the record names, if it can be read (traces included)."""
 

@@ -211,8 +211,6 @@ def _entry(message: Message, inspection: InspectionId | None, record: Record) ->
             event_ns, camera = message.capture_ns, message.camera if is_name(message.camera) else None
         case PieceEvent():
             event_ns, camera = message.event_ns, None
-        case ProcessTrace():
-            return None if inspection is None else Entry(inspection, "", "", record.append_ns, None)
         case _:
             return None
     if inspection is None:

@@ -43,6 +43,8 @@ _MORE_SPECIFIC = {
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Reasons that take precedence over the decoding error in a dead letter."""
+_OF_OTHERS = {pb.DEAD_LETTER_REASON_MISADDRESSED, pb.DEAD_LETTER_REASON_MISPLACED_STATION}
+"""Dead letters whose record belongs elsewhere, also if the inspection that it names can be read."""
 _FAILED_FRAMES: dict[int, MissingReason] = {
     pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
     pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
@@ -337,17 +339,21 @@ class Join:
 
     def _entry(self, item: Rejected) -> Entry | None:
         """What lets the inspection of an unusable record enter; of a trace only where traces open their pieces."""
-        if item.entry is None or item.origin.topic != self._shared.signals.topic:
+        if item.entry is not None or item.inspection is None or item.reason in _OF_OTHERS:
             return item.entry
-        return item.entry if self._traces_open(item.entry.inspection) else None
+        is_trace = item.origin.topic == self._shared.signals.topic
+        return (
+            _entry_by_trace(item.inspection, item.origin) if is_trace and self._traces_open(item.inspection) else None
+        )
 
     def _enter_by_trace(self, inspection: InspectionId, origin: Origin, *, is_replay: bool) -> None:
         """An unusable trace opens its piece all the same, where traces do."""
         if self._traces_open(inspection):
-            entry = Entry(inspection, "", "", origin.append_ns, None)
             with suppress(RecordError):
                 station = self._station(inspection.station, origin)
-                station.take_failed(entry, origin, MissingReason.UNDECODABLE, is_replay=is_replay)
+                station.take_failed(
+                    _entry_by_trace(inspection, origin), origin, MissingReason.UNDECODABLE, is_replay=is_replay
+                )
 
     def _traces_open(self, inspection: InspectionId) -> bool:
         return self._shared.recipes.traces_open(inspection.line, inspection.station)
@@ -404,6 +410,11 @@ class Join:
     def _is_half_full(self) -> bool:
         is_full = any(len(station.open) * 2 > self._settings.max_open_pieces for station in self._stations)
         return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
+
+
+def _entry_by_trace(inspection: InspectionId, origin: Origin) -> Entry:
+    """Of an unusable trace, which names no product and whose time may be wrong."""
+    return Entry(inspection, "", "", origin.append_ns, None)
 
 
 def _station_name(item: Frame | Chunk | Trace | Event) -> str:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from protos.inspection.v1 import records_pb2 as pb
-from streams.decode.items import Entry, EventKind, Item, Origin, Rejected, Trace
+from streams.decode.items import EventKind, Item, Origin, Rejected, Trace
 from streams.join.assembly import AssemblySpec, SensorSpec
 from streams.observation import CloseReason, InspectionId, MissingReason, State
 from tests.streams.join.join_model import (
@@ -58,7 +58,6 @@ def bad_trace(inspection: InspectionId, reason: int = pb.DEAD_LETTER_REASON_BAD_
         reason,
         "bad",
         inspection.station,
-        entry=Entry(inspection, "", "", origin.append_ns, None),
         inspection=inspection,
     )
 
@@ -120,6 +119,13 @@ def test_an_unusable_trace_opens_its_piece_which_is_judged_without_it(make: Make
     assert piece.closing is CloseReason.PASSED
     assert piece.clips["press"].absence is MissingReason.NOT_RECEIVED
     assert len(rig.reasons()) == 1
+
+
+def test_a_misaddressed_trace_opens_nothing() -> None:
+    rig = Rig(book=SensorBook(AssemblySpec((), (PRESS,))))
+    rig.put(SIGNALS, 0.3, bad_trace(P, pb.DEAD_LETTER_REASON_MISADDRESSED))
+    assert rig.pass_s(3.0) == []
+    assert rig.reasons() == ["MISADDRESSED"]
 
 
 def test_where_a_recipe_has_a_camera_or_names_a_product_a_trace_still_waits_for_its_piece() -> None:
