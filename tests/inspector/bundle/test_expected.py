@@ -15,7 +15,7 @@ SIGNAL = '"sensor": "mic", "sample_rate_hz": 10, "path": "a.wav"'
     ("text", "message"),
     [
         ("[fitting]\nepochs = 3\n", "fitting: is not a known key; it belongs into experts"),
-        ("tokendim = 3\n", "tokendim = 3: is not a known key; did you mean 'token_dim'?"),
+        ("num_fold = 3\n", "num_fold = 3: is not a known key; did you mean 'num_folds'?"),
         (
             '[[experts]]\ntype = "image"\nname = "a"\nmodality = "top"\nscout = true\nheigth_px = 48\n',
             "experts[0].heigth_px = 48: is not a known key; did you mean 'height_px'?",
@@ -34,7 +34,7 @@ def test_a_training_configuration_says_what_was_likely_meant(tmp_path: Path, tex
 
 def test_every_problem_of_a_training_configuration_is_listed(tmp_path: Path) -> None:
     file = tmp_path / "train.toml"
-    file.write_text("tokendim = 3\nnum_folds = -1\n")
+    file.write_text("num_fold = 3\nnum_threads = -1\n")
     with pytest.raises(TrainConfigError) as caught:
         read_train_config(file)
     assert len(str(caught.value).splitlines()) == 2

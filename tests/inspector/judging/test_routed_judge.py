@@ -448,7 +448,7 @@ def test_a_piece_without_a_camera_is_judged_by_its_sensors(
 ) -> None:
     recipe = toy_recipe(write_toy_bundle(tmp_path, Toy(only="mic")))
     sensors = tuple(sensor.model_copy(update={"required": required}) for sensor in recipe.sensors)
-    judge = judge_of([recipe.model_copy(update={"cameras": (), "sensors": sensors})])
+    judge = judge_of([recipe.model_copy(update={"cameras": (), "sensors": sensors})], clock_ns=lambda: NOW_NS)
     (verdict,) = judge.judge([replace(piece(mic=mic), views={})])
     assert verdict.decision == decision
     if required or decision != pb.DECISION_REVIEW:
