@@ -118,5 +118,5 @@ def test_traces_open_pieces_where_no_recipe_needs_a_camera_or_the_product(
     path = tmp_path / "leak.toml"
     path.write_text(SENSORS_ALONE.format(name="leak", place=place) + sensor)
     assert load_recipes([path]).traces_open("line-1", "s1") is opens
-    other = recipe(tmp_path, "seen", 'product = "disc"')
+    other = recipe(tmp_path, "seen", 'line = "line-1"', 'station = "s1"', 'product = "disc"')
     assert load_recipes([path, other]).traces_open("line-1", "s1") is False
