@@ -68,7 +68,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
     """Writes the bundle and returns its folder."""
     toy = toy or Toy()
     folder.mkdir(parents=True, exist_ok=True)
-    experts = (
+    both = (
         Expert(name="top-thumb", modality="top", scout=True, file="thumb.onnx", input=IMAGE, num_tokens=1, cost_ms=0.1),
         Expert(name="top-full", modality="top", scout=False, file="full.onnx", input=IMAGE, num_tokens=1, cost_ms=1.0),
         Expert(
@@ -76,7 +76,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             num_tokens=1, cost_ms=0.2,
         ),
     )  # fmt: skip
-    experts = tuple(expert for expert in experts if toy.only in (None, expert.modality))
+    experts = tuple(expert for expert in both if toy.only in (None, expert.modality))
     image, signal = "float[B,1,1,4,4]", f"float[B,1,{toy.signal.num_samples}]"
     _save(folder / "thumb.onnx", _expert(image, "float[B,4,4]", 8, "{1.0, 1.0, 0.0}"))
     _save(folder / "full.onnx", _expert(image, "float[B,4,4]", 16, "{1.0, 1.0, 0.0}"))

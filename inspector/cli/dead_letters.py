@@ -68,7 +68,7 @@ def counted(letters: Iterable[DeadLetter]) -> list[Kind]:
     """The most frequent kinds first."""
     kinds: dict[tuple[str, str, int], Kind] = {}
     for letter in letters:
-        key = (letter.line, letter.station, letter.reason)
+        key: tuple[str, str, int] = (letter.line, letter.station, letter.reason)
         if key not in kinds and len(kinds) >= MAX_ROWS:
             key = _OTHERS
         kinds.setdefault(key, Kind(0, letter)).add(letter)

@@ -27,6 +27,7 @@ COMMANDS = (
     ("simulate", "--pieces", "1"),
     ("archive", "verify"),
     ("archive", "rebuild"),
+    ("dead-letters",),
 )
 
 
