@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
-import grpc
 from google.protobuf.json_format import MessageToJson
 from rich.console import Console, Group
 from rich.live import Live
@@ -147,8 +146,8 @@ def feedback(
         given_ns=time.time_ns(),
     )
     with gateway.open() as client, show_waiting(gateway.address, _no_status):
-        warnings = list(feedback_warnings(client, finding))
         client.submit_feedback(finding)
+        warnings = list(feedback_warnings(client, finding))
     for warning in warnings:
         print_line(f"warning: {warning}", err=True)
     defects_said = f" ({', '.join(defects)})" if defects else ""
@@ -156,16 +155,10 @@ def feedback(
 
 
 def feedback_warnings(client: Client, finding: Feedback) -> Iterator[str]:
-    """What makes a finding doubtful; it is recorded nevertheless, as the piece may be older than the gateway knows."""
-    try:
-        known = client.verdict(finding.inspection)
-    except ClientError as error:
-        if error.code is not grpc.StatusCode.NOT_FOUND:
-            return
-        yield "the gateway knows no verdict of this piece: is the id right? It knows recent pieces only"
-        known = Verdict(inspection=finding.inspection)
+    """Defects that no bundle calls so: recorded nevertheless, for people may find what no bundle knows."""
     if finding.defects:
         with suppress(ClientError):
+            known = client.verdict(finding.inspection)
             model = client.model(finding.inspection.line, finding.inspection.station, known.product)
             yield from _unknown_classes(finding.defects, model)
 

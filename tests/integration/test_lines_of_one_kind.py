@@ -127,9 +127,10 @@ def test_a_line_of_one_microphone_judges_pieces_that_events_open(tmp_path: Path)
         known = run("feedback", "--address", f"127.0.0.1:{port}", LINE, STATION, "bad", "nok", "--defect", "ratle")
         assert "recorded: line-1/st-1/bad is nok (ratle)" in known
         assert "'ratle' is no class of bundle toy; did you mean 'rattle'?" in known
-        strange = run("feedback", "--address", f"127.0.0.1:{port}", LINE, STATION, "NOPIECE", "ok")
-        assert "knows no verdict of this piece" in strange
-        assert "recorded: line-1/st-1/NOPIECE is ok" in strange
+        words = ("feedback", "--address", f"127.0.0.1:{port}", LINE, STATION, "NOPIECE", "ok")
+        strange = CliRunner().invoke(main, list(words))
+        assert strange.exit_code == 1
+        assert "no verdict of line-1/st-1/NOPIECE" in strange.output
 
 
 def test_a_line_of_one_camera_judges_its_frames(tmp_path: Path) -> None:
