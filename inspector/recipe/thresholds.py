@@ -80,7 +80,7 @@ def _short_words(certificate: Certificate | None, miss_rate: float) -> str:
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
     if nearest is not None and nearest.miss_rate <= miss_rate:
         more = "its evidence is used up"
-    if nearest is not None and nearest.miss_rate > WORTHLESS and certificate.of_these_encoders:
+    if nearest is not None and nearest.miss_rate > WORTHLESS:
         seen = f"{certificate.num_defects} independent defects, of which {misses} missed"
         wanted = f"; about {needs} more are needed for {_percent(miss_rate)}" if needs else ""
         return f"too little evidence for a promise about misses: {seen}{wanted}"
