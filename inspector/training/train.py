@@ -193,7 +193,8 @@ class Trainer:
 
     def report_parts(self, done: int) -> None:
         """One part for each modality, one for the final experts and their head, one for what a refit may add."""
-        self.progress(WHOLE, done, len(self.dataset.modalities) + 2)
+        if done:
+            self.progress(WHOLE, done, len(self.dataset.modalities) + 2)
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
         data = _data(self, expert, splits)

@@ -113,9 +113,9 @@ def test_a_line_of_one_microphone_judges_pieces_that_events_open(tmp_path: Path)
     with serving(tmp_path / "line", port) as client:
         now_ns = time.time_ns()
         publish(tmp_path / "line", [entered("good", now_ns), chunk("good", 0.0, now_ns)])
-        time_ns = time.time_ns()
-        publish(tmp_path / "line", [entered("bad", time_ns), chunk("bad", 1.0, time_ns)])
-        publish(tmp_path / "line", [entered("silent", time.time_ns() + 500_000_000)])
+        later_ns = now_ns + 200_000_000  # windows of two pieces must not overlap
+        publish(tmp_path / "line", [entered("bad", later_ns), chunk("bad", 1.0, later_ns)])
+        publish(tmp_path / "line", [entered("silent", now_ns + 500_000_000)])
         wait_for(lambda: _known(client, ("good", "bad", "silent")), 120, "three verdicts")
         assert verdict_of(client, "good").decision == Decision.DECISION_PASS
         assert verdict_of(client, "bad").decision == Decision.DECISION_FAIL
