@@ -39,6 +39,10 @@ from streams.observation import Clip, CloseReason, InspectionId, MissingReason, 
 IMAGE = ImageInput(tile_height_px=4, tile_width_px=4, num_channels=1, mean=0.0, std=1.0)
 SIGNAL = SignalInput(sample_rate_hz=100.0, num_samples=16, num_channels=1)
 CLASSES = ("scratch", "rattle")
+MODALITIES = (
+    Modality(name="top", kind="image", classes=("scratch",)),
+    Modality(name="mic", kind="audio", classes=("rattle",)),
+)
 NOW_NS = 1_700_000_000_000_000_000
 
 
@@ -56,13 +60,15 @@ class Toy:
     """By name of the expert."""
     of_classes: Mapping[str, Platt] = field(default_factory=dict)
     """Calibrations of classes, the same for every set of experts."""
+    only: str | None = None
+    """The one modality of the bundle; None: both."""
 
 
 def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
     """Writes the bundle and returns its folder."""
     toy = toy or Toy()
     folder.mkdir(parents=True, exist_ok=True)
-    experts = (
+    both = (
         Expert(name="top-thumb", modality="top", scout=True, file="thumb.onnx", input=IMAGE, num_tokens=1, cost_ms=0.1),
         Expert(name="top-full", modality="top", scout=False, file="full.onnx", input=IMAGE, num_tokens=1, cost_ms=1.0),
         Expert(
@@ -70,6 +76,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
             num_tokens=1, cost_ms=0.2,
         ),
     )  # fmt: skip
+    experts = tuple(expert for expert in both if toy.only in (None, expert.modality))
     image, signal = "float[B,1,1,4,4]", f"float[B,1,{toy.signal.num_samples}]"
     _save(folder / "thumb.onnx", _expert(image, "float[B,4,4]", 8, "{1.0, 1.0, 0.0}"))
     _save(folder / "full.onnx", _expert(image, "float[B,4,4]", 16, "{1.0, 1.0, 0.0}"))
@@ -83,10 +90,7 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
         version="1",
         classes=CLASSES,
         token_dim=2,
-        modalities=(
-            Modality(name="top", kind="image", classes=("scratch",)),
-            Modality(name="mic", kind="audio", classes=("rattle",)),
-        ),
+        modalities=tuple(modality for modality in MODALITIES if toy.only in (None, modality.name)),
         experts=tuple(
             part.model_copy(update={"calibration": toy.expert_calibrations.get(part.name)}) for part in experts
         ),

@@ -46,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "deployments.see": Rule(Role.VIEWER, "see deployments and the state of workers"),
     "alerts.see": Rule(Role.VIEWER, "see alerts and their history"),
     "metrics.see": Rule(Role.VIEWER, "read the metrics of archive, alerts and page"),
+    "dead_letters.see": Rule(Role.VIEWER, "see which records could not be used, and why"),
     "topics.see": Rule(Role.VIEWER, "check the topics on Kafka"),
     "service.reflect": Rule(Role.VIEWER, "list the gateway's methods by reflection"),
     # Work at the line

@@ -22,6 +22,7 @@ COMMAND_ACTIONS: Mapping[str, str] = {
     "audit verify": "audit.read",
     "dataset export": "dataset.export",
     "dataset release": "dataset.release",
+    "dead-letters": "dead_letters.see",
     "deploy": "deploy",
     "deployments": "deployments.see",
     "deployments --tidy": "deployments.tidy",

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from inspector.cli.printable import print_line
-from inspector.cli.training import Bars, FolderOrFile, progress_bars, report_training_errors
+from inspector.cli.stages import stages
+from inspector.cli.training import FolderOrFile, report_training_errors
 from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
 from inspector.training.adapt.adapt import adapt as adapt_bundle
 from inspector.training.adapt.continual import Retention, Tolerance
@@ -83,9 +84,9 @@ def adapt(
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
-    with progress_bars() as bars:
+    with stages() as shown:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
-        successor = adapt_bundle(draft, Dataset(manifest), recipes, how, Bars(bars))
+        successor = adapt_bundle(draft, Dataset(manifest), recipes, how, shown)
     _save_if_passed(successor, checkpoint, out)
 
 
@@ -126,8 +127,8 @@ def distil(
         seed=seed,
     )
     try:
-        with progress_bars() as bars:
-            successor = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, Bars(bars))
+        with stages() as shown:
+            successor = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, shown)
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _save_if_passed(successor, checkpoint, out)

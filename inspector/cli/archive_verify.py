@@ -17,7 +17,7 @@ from inspector.cli.config_option import config_option
 from inspector.cli.credentials import check_may, recorded, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
-from inspector.config.opening import open_log
+from inspector.config.opening import open_log_briefly
 
 MAX_LISTED = 100
 
@@ -45,7 +45,7 @@ def verify(config: Path, token_file: Path | None) -> None:
 
     with (
         archive_of(config) as (service, database),
-        closing(open_log(config, service)) as log,
+        closing(open_log_briefly(config, service)) as log,
         _bar("verify") as progress,
     ):
         tally = verify_verdicts(log, database, show, progress)
@@ -72,7 +72,7 @@ def rebuild(config: Path, token_file: Path | None) -> None:
     with (
         recorded(config, "archive.change", "rebuild", token_file),
         archive_of(config) as (service, database),
-        closing(open_log(config, service)) as log,
+        closing(open_log_briefly(config, service)) as log,
     ):
         with _bar("rebuild") as progress:
             repairs = rebuild_verdicts(log, database, progress)

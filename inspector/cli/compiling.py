@@ -1,5 +1,7 @@
 """`inspector compile`: compiles a bundle for the machines that it will run on. Imported only when called."""
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -14,6 +16,7 @@ from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_lines, printable_lines
+from inspector.cli.stages import WHOLE, clock_words
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.compile.tensorrt.engine_cache import usual_cache
@@ -106,8 +109,9 @@ def compile(
         cache=_cache(cache) if engine == "tensorrt" else None,
     )
     console = Console(stderr=True)
-    with Lines(console) as lines:
-        compiled, report = compile_bundle(load(bundle), job, lines.show, calibration, out)
+    loaded = load(bundle)
+    with Lines(console, [*(expert.name for expert in loaded.schema.experts), "head"]) as lines:
+        compiled, report = compile_bundle(loaded, job, lines.show, calibration, out)
     Console().print(_table(compiled))
     print_lines("\n".join(words(report, job.limit)))
     click.echo(f"{job.label}, by {compiled.compiler}, is in {out or bundle}: `inspector doctor {out or bundle}`")
@@ -124,9 +128,10 @@ def _cache(named: str | None) -> Path | None:
 
 
 class Lines:
-    """One line per graph: the current step and its time."""
+    """One line per graph: the current step and its time; and one for all graphs, with the time that is left."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, parts: Sequence[str], clock_s: Callable[[], float] = time.monotonic) -> None:
+        """`parts` are compiled one after the other."""
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=12)),
@@ -135,6 +140,9 @@ class Lines:
         )
         self._progress = Progress(*columns, console=console)
         self._tasks: dict[str, TaskID] = {}
+        self._parts, self._begun = tuple(parts), set[str]()
+        self._clock_s, self._start_s = clock_s, clock_s()
+        self.whole = self._progress.add_task(WHOLE, total=len(parts), doing=self._all_words(0))
 
     def __enter__(self) -> "Lines":
         self._progress.start()
@@ -149,6 +157,17 @@ class Lines:
         if part not in self._tasks:
             self._tasks[part] = self._progress.add_task(part, total=None, doing=doing)
         self._progress.update(self._tasks[part], doing=doing)
+        if part in self._parts and part not in self._begun:
+            self._begun.add(part)
+            done = len(self._begun) - 1
+            self._progress.update(self.whole, completed=done, doing=self._all_words(done))
+
+    def _all_words(self, done: int) -> str:
+        words = f"{done} of {len(self._parts)} graphs"
+        if not done:
+            return words
+        left_s = (self._clock_s() - self._start_s) / done * (len(self._parts) - done)
+        return f"{words}, about {clock_words(left_s)} left"
 
 
 def _table(compiled: Compiled) -> Table:

@@ -13,7 +13,7 @@ from inspector.bundle.store import BundleStore
 from inspector.cli.credentials import Act, audited, principal_for, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line, printable
-from inspector.config.opening import open_log
+from inspector.config.opening import open_log_briefly
 from inspector.config.service import Service, load_service
 from inspector.rollout.control.cleanup import list_with_references
 from inspector.rollout.control.commands import Change, DeployError, DeploymentCommands, DeployRequest, recipe_of
@@ -51,7 +51,7 @@ def _open_context(config: Path) -> Iterator[_DeployContext]:
     quiet_client_logs()
     service = load_service(config)
     table = ControlTable(service.config.prefix, service.config.lines)
-    with closing(open_log(service.path, service.config)) as log:
+    with closing(open_log_briefly(service.path, service.config)) as log:
         read_control(log, table).close()
         yield _DeployContext(service, log, table)
 

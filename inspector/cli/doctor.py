@@ -1,5 +1,6 @@
 """`inspector doctor`: lists what this machine can run, with remedies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ from rich.text import Text
 from inspector.cli.printable import printable_lines
 from inspector.diagnostics.doctor import Finding, examine
 
-_MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]no[/]", "wrong": "[red]no[/]"}
+_MARKS = {"wrong": "[red]no[/]", "ok": "[green]ok[/]", "optional": "[dim]--[/]"}
+"""In the order in which they are listed."""
 
 
 @click.command()
@@ -26,14 +28,25 @@ def doctor(bundle: Path | None, config: Path | None) -> None:
     Example: inspector doctor bundles/cup --config service.toml
     """
     findings = examine(config, bundle)
+    click.echo(summary(findings))
     Console().print(_table(findings))
     if any(finding.state == "wrong" for finding in findings):
         raise SystemExit(1)
 
 
-def _table(findings: list[Finding]) -> Table:
+def summary(findings: Sequence[Finding]) -> str:
+    """First of all, whether all is well."""
+    wrong = [finding.subject for finding in findings if finding.state == "wrong"]
+    optional = sum(finding.state == "optional" for finding in findings)
+    if wrong:
+        return f"The service cannot run here as it is: {', '.join(map(printable_lines, wrong))}."
+    more = f" {optional} row(s) marked -- are not needed to judge pieces." if optional else ""
+    return f"All is well: the service runs here.{more}"
+
+
+def _table(findings: Sequence[Finding]) -> Table:
     table = Table("", "what", "found", "what helps")
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: list(_MARKS).index(finding.state)):
         texts = (finding.subject, finding.detail, finding.remedy)
         table.add_row(_MARKS[finding.state], *(Text(printable_lines(text)) for text in texts))
     return table

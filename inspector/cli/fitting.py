@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.stages import stages
 from inspector.cli.training import (
-    Bars,
     print_warnings,
-    progress_bars,
     report_option,
     report_training_errors,
     strict_option,
@@ -89,8 +88,7 @@ def fit(
         pass_share=pass_share,
         strict=strict,
     )
-    with strictly(report), progress_bars() as bars:
-        progress = Bars(bars)
+    with strictly(report), stages() as progress:
         draft = fit_good_only(manifest, options, progress)
         progress("writing graphs", 0, 1)
         write_bundle(bundle, draft)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from inspector.cli.credentials import TOKEN_HELP, TOKEN_PATH, principal_for
-from inspector.config.opening import open_log
+from inspector.config.opening import open_log_briefly
 from inspector.config.service import load_service
 from inspector.replay.faults import Faults, Silence
 from inspector.replay.pacing import Clock, Published
@@ -161,7 +161,7 @@ def publish(
     stations = run.plan.num_stations
     if stations > request.stations:
         click.echo(f"windows would overlap at {request.rate_hz:g} pieces/s: pieces are spread over {stations} stations")
-    with closing(open_log(config, service.config)) as log, closing(log.publisher()) as publisher:
+    with closing(open_log_briefly(config, service.config)) as log, closing(log.publisher()) as publisher:
         done = _with_progress(run, publisher, clock)
     listed = ", ".join(f"{count} {name.removeprefix(TYPE_PREFIX)}" for name, count in sorted(done.by_type.items()))
     click.echo(f"published {len(source)} pieces on {run.settings.topics.line}, {stations} station(s): {listed}")

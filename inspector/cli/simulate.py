@@ -10,7 +10,7 @@ from rich.progress import Progress
 from inspector.cli.errors import report_user_errors
 from inspector.cli.publishing import given_options, publish, publish_options
 from inspector.replay.pieces import SimulatedPieces
-from inspector.simulation.dataset import write_dataset
+from inspector.simulation.dataset import Only, write_dataset
 from inspector.simulation.pieces import LineSettings, Scenario
 
 
@@ -36,10 +36,21 @@ from inspector.simulation.pieces import LineSettings, Scenario
     help="Images per piece. A scratch or dent shows in one of them only. On a live line, num_frames of the recipe's "
     "camera must be equal.",
 )
+@click.option(
+    "--only",
+    type=click.Choice(get_args(Only)),
+    help="A line with this source alone: camera `top` or microphone `mic`. Only defects that it shows are defects.",
+)
 @publish_options
 @report_user_errors()
 def simulate(
-    out: Path | None, config: Path | None, pieces: int, defects: float, scenario: Scenario, frames: int
+    out: Path | None,
+    config: Path | None,
+    pieces: int,
+    defects: float,
+    scenario: Scenario,
+    frames: int,
+    only: Only | None,
 ) -> None:
     """Simulates a line of discs with scratches and dents (seen) and cracks (heard).
 
@@ -48,6 +59,7 @@ def simulate(
 
     \b
     inspector simulate --out line --pieces 2400
+    inspector simulate --out motors --only mic
     inspector simulate --config service.toml --rate 12 --drop 0.01
     """
     if (out is None) == (config is None):
@@ -55,13 +67,13 @@ def simulate(
     options = given_options()
     settings = LineSettings(seed=options.seed, defect_share=defects, scenario=scenario, num_frames=frames)
     if config is not None:
-        publish(SimulatedPieces(settings, pieces), config, options)
+        publish(SimulatedPieces(settings, pieces, only=only), config, options)
     elif out is not None:
-        _write(out, pieces, settings)
+        _write(out, pieces, settings, only)
 
 
-def _write(out: Path, pieces: int, settings: LineSettings) -> None:
+def _write(out: Path, pieces: int, settings: LineSettings, only: Only | None) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("pieces", total=pieces)
-        path = write_dataset(out, pieces, settings, lambda done: progress.update(task, completed=done))
+        path = write_dataset(out, pieces, settings, lambda done: progress.update(task, completed=done), only)
     click.echo(f"wrote {pieces} pieces: {path}")

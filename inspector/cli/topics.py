@@ -1,12 +1,16 @@
 """`inspector topics`: makes or checks the topics of a configuration's lines on Kafka."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
-from inspector.config.service import kafka_settings, load_service_config
+from inspector.config.opening import COMMAND_PATIENCE_S
+from inspector.config.service import ServiceConfig, kafka_settings, load_service_config
+from streams.kafka.client import quiet_client_logs
+from streams.kafka.settings import KafkaSettings
 from streams.kafka.topics import TopicPlan, check_topics, create_topics
 
 _CONFIG = click.option(
@@ -52,7 +56,7 @@ def create(
     check_may(path, "topics.change", token_file)
     config = load_service_config(path)
     plan = TopicPlan(partitions, replication, retention_hours)
-    for line in create_topics(kafka_settings(path, config), config.prefix, config.lines, plan):
+    for line in create_topics(_settings(path, config), config.prefix, config.lines, plan):
         click.echo(line)
 
 
@@ -67,7 +71,12 @@ def check(path: Path, token_file: Path | None) -> None:
     """
     check_may(path, "topics.see", token_file)
     config = load_service_config(path)
-    problems = check_topics(kafka_settings(path, config), config.prefix, config.lines)
+    problems = check_topics(_settings(path, config), config.prefix, config.lines)
     if problems:
         raise click.ClickException("\n".join([f"{len(problems)} problem(s)", *problems]))
     click.echo("all topics exist with the right settings")
+
+
+def _settings(path: Path, config: ServiceConfig) -> KafkaSettings:
+    quiet_client_logs()
+    return replace(kafka_settings(path, config), patience_s=COMMAND_PATIENCE_S)

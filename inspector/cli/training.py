@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line, printable_lines
+from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
 from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.explanations.evaluate import Explanations, explain
@@ -30,7 +30,7 @@ from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
-from inspector.training.export import ExportError, TrainedBundle, write_bundle
+from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import train as train_draft
 from inspector.training.trainer import TrainOptions
@@ -48,19 +48,6 @@ def report_training_errors() -> Iterator[None]:
             yield
     except (BundleError, CheckpointError, ExportError, LoraError, ParityError, TrainConfigError) as exc:
         raise click.ClickException(str(exc)) from exc
-
-
-class Bars:
-    """One progress bar per stage, made when the stage first reports."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total)
-        self._bars.update(self._tasks[stage], completed=done, total=total)
 
 
 parity_pieces_option = click.option(
@@ -101,16 +88,6 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
         print_line(f"- {warning}")
 
 
-def progress_bars() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
-
-
 @click.command()
 @click.argument("manifest", type=FolderOrFile)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
@@ -143,10 +120,11 @@ def train(
 
     Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
+    require_place(bundle)
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
-    with strictly(report), progress_bars() as bars:
-        training = train_draft(manifest, settings, options, Bars(bars))
+    with strictly(report), stages() as shown:
+        training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
             save_checkpoint(checkpoint, training.bundle)
         write_bundle(bundle, training.bundle)
@@ -155,7 +133,8 @@ def train(
     print_warnings(training.bundle.warnings)
     if report is not None:
         write_training_report(report, training.findings, training.bundle.warnings)
-    click.echo(f"bundle {training.bundle.name} {training.bundle.version} is in {bundle}")
+    click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
+    click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
 
 
@@ -217,8 +196,10 @@ def evaluate(
     Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
     """
     loaded = load(bundle)
-    with progress_bars() as bars:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, Bars(bars), recipe)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
+    with stages() as shown:
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
@@ -257,15 +238,15 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
     """
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
-    click.echo(f"bundle {draft.name} {draft.version} is in {bundle}")
+    click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")
     if manifest is not None:
         _add_parity(bundle, draft, manifest, parity_pieces)
 
 
 def _add_parity(bundle: Path, draft: TrainedBundle, manifest: Path, num_pieces: int) -> None:
     drawing = Sampling(num_pieces, int(draft.provenance.get("seed", 0)))
-    with progress_bars() as bars:
-        parity_set = add_parity_set(bundle, draft, manifest, drawing, partial(Bars(bars), "parity set"))
+    with stages() as shown:
+        parity_set = add_parity_set(bundle, draft, manifest, drawing, partial(shown, "parity set"))
     about, num = parity_set.about, len(parity_set.pieces)
     click.echo(f"Parity set: {num} calibration pieces, {about.num_nearest} of them nearest the limits.")
     for finding in (*([few(num, about.num_calibration)] if num < ENOUGH_PIECES else []), *about.notes):

@@ -4,7 +4,8 @@ import itertools
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -14,16 +15,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from inspector.bundle.expected import likely
 from inspector.cli.connecting import show_waiting
 from inspector.cli.connection import Connection, connection_options
-from inspector.cli.printable import cell
-from inspector.client.client import WatchOptions
+from inspector.cli.printable import cell, print_line
+from inspector.client.client import Client, ClientError, WatchOptions
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
+from protos.inspection.v1.service_pb2 import GetModelResponse
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality, ModalityState, Verdict
 
 COLOURS = {Decision.DECISION_PASS: "green", Decision.DECISION_FAIL: "red", Decision.DECISION_REVIEW: "yellow"}
 NUM_ROWS = 20
+COLUMNS = ("time", "station", "piece", "decision", "reason", "score", "absent", "latency")
 DECISIONS = {
     "pass": Decision.DECISION_PASS,
     "fail": Decision.DECISION_FAIL,
@@ -143,6 +147,26 @@ def feedback(
     )
     with gateway.open() as client, show_waiting(gateway.address, _no_status):
         client.submit_feedback(finding)
+        warnings = list(feedback_warnings(client, finding))
+    for warning in warnings:
+        print_line(f"warning: {warning}", err=True)
+    defects_said = f" ({', '.join(defects)})" if defects else ""
+    print_line(f"recorded: {line}/{station}/{piece} is {label}{defects_said}")
+
+
+def feedback_warnings(client: Client, finding: Feedback) -> Iterator[str]:
+    """Defects that no bundle calls so: recorded nevertheless, for people may find what no bundle knows."""
+    if finding.defects:
+        with suppress(ClientError):
+            known = client.verdict(finding.inspection)
+            model = client.model(finding.inspection.line, finding.inspection.station, known.product)
+            yield from _unknown_classes(finding.defects, model)
+
+
+def _unknown_classes(defects: Iterable[str], model: GetModelResponse) -> Iterator[str]:
+    for name in sorted(set(defects) - set(model.classes)):
+        meant = likely(name, model.classes) or f"it has {', '.join(model.classes) or 'none'}"
+        yield f"{name!r} is no class of bundle {model.bundle}; {meant}"
 
 
 def time_of(text: str) -> int:
@@ -203,6 +227,7 @@ def _show(verdicts: Iterable[Verdict], *, as_json: bool) -> None:
         elif console.is_terminal:
             _show_table(verdicts, console)
         else:
+            click.echo("  ".join(COLUMNS), err=True)
             for shown in verdicts:
                 click.echo("  ".join(columns(shown)))
                 sys.stdout.flush()
@@ -222,7 +247,7 @@ def _show_table(verdicts: Iterable[Verdict], console: Console) -> None:
 
 def table(latest: Iterable[Verdict], counts: Counter[str]) -> Group:
     """The latest verdicts, oldest first, and how many of each decision were seen."""
-    rows = Table("time", "station", "piece", "decision", "reason", "score", "absent", "latency", expand=True)
+    rows = Table(*COLUMNS, expand=True)
     for shown in latest:
         rows.add_row(*(Text(text) for text in columns(shown)), style=COLOURS.get(shown.decision, "magenta"))
     summary = "  ".join(f"{decision} {count}" for decision, count in sorted(counts.items()))

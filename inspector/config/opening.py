@@ -15,10 +15,15 @@ from streams.log_clock import LogClock
 if TYPE_CHECKING:
     from streams.kafka.log import KafkaLog
 
+COMMAND_PATIENCE_S = 6.0
+"""How long a command that ends by itself waits for Kafka, so that a person has an answer within ten seconds."""
 
-def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> "EmbeddedLog | KafkaLog":
-    """`path` is the configuration file. Setting `stop` ends the wait for a silent log. Raises ConfigError,
-    LogError."""
+
+def open_log(
+    path: Path, config: ServiceConfig, stop: Event | None = None, patience_s: float | None = None
+) -> "EmbeddedLog | KafkaLog":
+    """`path` is the configuration file. Setting `stop` ends the wait for a silent log, and so does `patience_s`.
+    Raises ConfigError, LogError."""
     match config.log:
         case EmbeddedTable(path=file, max_bytes=max_bytes, max_age_s=max_age_s):
             limits = EmbeddedSettings(
@@ -30,8 +35,13 @@ def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> "E
             from streams.kafka.readback import OutputRules
 
             rules = OutputRules(settled_ns, essence)
-            settings = replace(kafka_settings(path, config), stop=stop)
+            settings = replace(kafka_settings(path, config), stop=stop, patience_s=patience_s)
             return KafkaLog(settings, config.prefix, config.lines, rules)
+
+
+def open_log_briefly(path: Path, config: ServiceConfig) -> "EmbeddedLog | KafkaLog":
+    """For a command that ends by itself: its parts raise LogError when Kafka does not answer soon."""
+    return open_log(path, config, patience_s=COMMAND_PATIENCE_S)
 
 
 def log_clock(config: ServiceConfig) -> LogClock:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from inspector.bundle.expected import dotted, expected
 from streams.join.assembly import BitDepth
 from streams.observation import SensorKind
 
@@ -99,14 +101,21 @@ def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
         try:
             row = PieceRow.model_validate_json(line)
         except ValidationError as exc:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in exc.errors())
-            raise ManifestError(f"{path}:{number}: {problems}; correct the line or make the data set again") from exc
+            raise ManifestError(f"{path}:{number}: {'; '.join(map(_problem, exc.errors()))}") from exc
         if row.label == "ok" and row.defects:
             raise ManifestError(
                 f"{path}:{number}: piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: "
                 "label it nok, or remove its defects"
             )
         yield number, row
+
+
+def _problem(error: ErrorDetails) -> str:
+    if error["type"] == "json_invalid":
+        return f"{error['msg']}: correct the line, which is one JSON object, or make the data set again"
+    expectation, remedy = expected(error, PieceRow, error["loc"])
+    value = "" if error["type"] == "missing" or isinstance(error["input"], dict | list) else f" = {error['input']!r}"
+    return f"{dotted(error['loc']) or 'line'}{value[:80]}: {expectation}; {remedy}"
 
 
 def _refuse_doubles(path: Path, numbered: Iterable[tuple[int, PieceRow]]) -> None:

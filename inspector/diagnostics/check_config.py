@@ -60,7 +60,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
             problems.extend(exc.problems)
             bundle = None
         budget = latency_budget(service, recipe, bundle, chunk_s)
-        lines.extend(_recipe_lines(recipe, bundle, budget))
+        lines.extend(_recipe_lines(recipe, bundle, budget, _opening(service, recipe)))
         problems.extend(_deadline_problems(recipe, budget))
         problems.extend(signal_problems(service, recipe))
         if bundle is not None:
@@ -130,9 +130,21 @@ def _log_lines(service: Service) -> Iterator[str]:
     )
 
 
-def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iterator[str]:
+def _opening(service: Service, recipe: Recipe) -> str:
+    """What makes a piece of this recipe enter."""
+    if recipe.cameras:
+        return "its first frame, or an event"
+    if service.recipes.traces_open(recipe.line, recipe.station):
+        return f"an event, or a trace that waited {service.config.join.max_delay_s:g} s for one"
+    if any(sensor.bind == "piece" for sensor in recipe.sensors):
+        return "an event (a trace names no product: it opens pieces only where no recipe of its station names one)"
+    return "an event: send `entered` for each piece"
+
+
+def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget, opening: str) -> Iterator[str]:
     where = f"line {recipe.line}, station {recipe.station}, product {recipe.product}"
     yield f"recipe {recipe.name} {recipe.version}: {where}"
+    yield f"  a piece is opened by {opening}"
     for camera in recipe.cameras:
         frames = f"{camera.num_frames} frame(s){_bits(camera)}"
         yield f"  camera {camera.name}: {frames} within {recipe.capture_span_s:g} s of the entry"

@@ -56,7 +56,8 @@ def open_best(
                 refused.append(str(settings))
         else:
             unfit = [line for line in passed_over if line.partition(":")[0] not in not_compiled]
-            log.info("Bundle %s runs on %s.%s", bundle.schema.name, settings, _because(unfit, not_compiled))
+            well = "" if unfit else ": all is well"
+            log.info("Bundle %s runs on %s%s.%s", bundle.schema.name, settings, well, _because(unfit, not_compiled))
             return replace(model, refused=tuple(refused))
     text = "\n".join(f"  not {line}" for line in passed_over)
     raise EngineError(f"bundle {bundle.folder}: no engine of [worker] engines runs it here\n{text}")
@@ -104,7 +105,7 @@ def _because(unfit: Sequence[str], not_compiled: Sequence[str]) -> str:
     """Why the engines that [worker] engines prefers are not used; empty if there are none."""
     reasons = [f" Not {line}." for line in unfit]
     if not_compiled:
-        reasons.append(f" Not compiled for {', '.join(not_compiled)} (see `inspector compile`).")
+        reasons.append(f" Could be compiled for {', '.join(not_compiled)} (`inspector compile`).")
     return "".join(reasons)
 
 

@@ -173,9 +173,9 @@ def _skip_reason(piece: Observation, recipe: Recipe | None, budget: Budget, now_
         return ID_READ_TWICE
     if piece.closing is CloseReason.STATE_LIMIT:
         return OVERLOADED
-    if not any(view.images for view in piece.views.values()):
+    if piece.views and not any(view.images for view in piece.views.values()):
         return NO_IMAGE
-    if all(_is_worthless(view) for view in piece.views.values() if view.images):
+    if piece.views and all(_is_worthless(view) for view in piece.views.values() if view.images):
         return IMPLAUSIBLE
     if recipe.backlog == "review" and now_ns - piece.append_ns > recipe.stale_after_s * 1e9:
         return BACKLOG

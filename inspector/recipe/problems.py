@@ -1,16 +1,16 @@
 """Loads a TOML file into a pydantic model, or lists everything wrong with the file."""
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, TypeVar, Union, get_args, get_origin
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from inspector.bundle.expected import dotted, expected, without_tags
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 2**20
@@ -100,23 +100,10 @@ def _causes(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _problem(path: Path, model: type[BaseModel], error: ErrorDetails) -> Problem:
-    keys = [part for part in error["loc"] if not (isinstance(part, str) and part in _tags(model))]
-    key = _dotted(keys) or "file"
-    value = shown(key, error["input"])
-    if error["type"] == "extra_forbidden":
-        return Problem(path, key, value, "is not a known key", _near_miss(str(keys[-1]), _known_keys(model, keys[:-1])))
-    if error["type"] == "missing":
-        return Problem(path, key, "", "is required", "add it")
-    message = error["msg"].removeprefix("Value error, ")
-    expectation, separator, remedy = message.partition("; ")
-    return Problem(path, key, value, expectation, remedy if separator else "change the value")
-
-
-def _dotted(keys: Iterable[str | int]) -> str:
-    text = ""
-    for key in keys:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
-    return text
+    keys = without_tags(model, error["loc"])
+    key = dotted(keys) or "file"
+    expectation, remedy = expected(error, model, keys)
+    return Problem(path, key, "" if error["type"] == "missing" else shown(key, error["input"]), expectation, remedy)
 
 
 def shown(key: str, value: object) -> str:
@@ -148,40 +135,3 @@ def _outline(value: object) -> str:
         return repr(_masked(value))
     except (RecursionError, ValueError):  # nested too deep, or a number of more digits than Python prints
         return ""
-
-
-def _near_miss(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known keys here: {', '.join(sorted(known))}" if known else "remove it"
-
-
-def _known_keys(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
-    """Keys that the tables at `keys` may hold: of every variant where a table has several forms."""
-    models = [model]
-    for key in keys:
-        if isinstance(key, str):
-            fields = [m.model_fields[key].annotation for m in models if key in m.model_fields]
-            models = [variant for field in fields for variant in _models_in(field)]
-    return sorted({name for m in models for name in m.model_fields})
-
-
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
-        return [variant for part in get_args(annotation) for variant in _models_in(part)]
-    return []
-
-
-def _tags(model: type[BaseModel]) -> frozenset[str]:
-    """Values of discriminators, which pydantic puts into the place of an error although no key is named so."""
-    tags: set[str] = set()
-    for field in model.model_fields.values():
-        for variant in _models_in(field.annotation):
-            tags |= _tags(variant)
-            kind = variant.model_fields.get("kind")
-            if kind is not None:
-                tags |= {value for value in get_args(kind.annotation) if isinstance(value, str)}
-    return frozenset(tags)

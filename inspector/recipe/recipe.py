@@ -93,8 +93,8 @@ class Recipe(Table):
     """Product that the recipe is for, as records name it; `*`: any."""
     bundle: Path
     """Folder of the model bundle."""
-    cameras: tuple[Camera, ...] = Field(min_length=1)
-    """One table for each camera."""
+    cameras: tuple[Camera, ...] = ()
+    """One table for each camera. Without one, `entered` events open the pieces, or traces with the pieces' ids."""
     sensors: tuple[Sensor, ...] = ()
     """One table for each microphone, accelerometer or process trace."""
     capture_span_s: float = Field(default=0.5, ge=0)
@@ -129,6 +129,12 @@ class Recipe(Table):
     """Conditions over several verdicts that people should hear of."""
     keep: Keep = Keep()
     """Which recordings are kept, and for how long."""
+
+    @model_validator(mode="after")
+    def _something_is_recorded(self) -> Self:
+        if not self.sources:
+            raise ValueError("names neither a camera nor a sensor; add a table [[cameras]] or [[sensors]] for each")
+        return self
 
     @model_validator(mode="after")
     def _names_are_one_each(self) -> Self:

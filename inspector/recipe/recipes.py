@@ -127,6 +127,7 @@ class Recipes:
         self.assembly = lru_cache(4096)(self._assembly)
         self.sensors = lru_cache(4096)(self._sensors)
         self.cameras = lru_cache(4096)(self._cameras)
+        self.traces_open = lru_cache(4096)(self._traces_open)
 
     def __iter__(self) -> Iterator[Recipe]:
         return iter(self._recipes)
@@ -151,6 +152,12 @@ class Recipes:
 
     def _cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset(camera.name for recipe in self._at(line, station) for camera in recipe.cameras)
+
+    def _traces_open(self, line: str, station: str) -> bool:
+        recipes = self._at(line, station)
+        return any(sensor.bind == "piece" for recipe in recipes for sensor in recipe.sensors) and all(
+            not recipe.cameras and recipe.product == ANY for recipe in recipes
+        )
 
     def _at(self, line: str, station: str) -> list[Recipe]:
         return [r for r in self._recipes if r.line in (ANY, line) and r.station in (ANY, station)]

@@ -7,6 +7,9 @@ from inspector.bundle.schema import Bundle, Calibration, Certificate, Claim
 from inspector.recipe.decision import Limits
 from inspector.recipe.recipe import Recipe
 
+WORTHLESS = 0.2
+"""A certified miss rate above this one is no promise that anybody would use."""
+
 
 def limits_of(recipe: Recipe, bundle: Bundle, calibration: Calibration, examined: Collection[str]) -> Limits:
     """The limits for a piece of which these modalities were examined, by the calibration of the experts that ran."""
@@ -77,6 +80,10 @@ def _short_words(certificate: Certificate | None, miss_rate: float) -> str:
     more = f"needs {needs} more independent defects" if needs else "only by a limit that holds every good piece"
     if nearest is not None and nearest.miss_rate <= miss_rate:
         more = "its evidence is used up"
+    if nearest is not None and nearest.miss_rate > WORTHLESS:
+        seen = f"{certificate.num_defects} independent defects, of which {misses} missed"
+        wanted = f"; about {needs} more are needed for {_percent(miss_rate)}" if needs else ""
+        return f"too little evidence for a promise about misses: {seen}{wanted}"
     if nearest is None:
         return f"not certifiable at {_percent(miss_rate)}: {more}; certifiable at no level"
     level = f"{_percent(nearest.miss_rate)}, where {nearest.good_held:.0%} of good pieces go to REVIEW or FAIL"

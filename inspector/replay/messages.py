@@ -31,7 +31,7 @@ class Arrival:
 
 def capture_delay_ns(spec: AssemblySpec, sequence: int) -> int:
     """How long after the entry a frame is captured."""
-    most = max(camera.num_frames for camera in spec.cameras)
+    most = max((camera.num_frames for camera in spec.cameras), default=1)
     return (sequence + 1) * min(_EXPOSURE_NS, round(spec.capture_span_s * 1e9) // most)
 
 

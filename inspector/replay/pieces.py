@@ -8,7 +8,7 @@ from typing import Protocol
 from inspector.dataset.files import read_image_file
 from inspector.dataset.manifest import Label, PieceRow
 from inspector.dataset.recordings import Recording, read_recording
-from inspector.simulation.dataset import CAMERA, MICROPHONE
+from inspector.simulation.dataset import CAMERA, MICROPHONE, Only, shown_defects
 from inspector.simulation.pieces import LineSettings, simulate_piece
 from inspector.simulation.sound import SAMPLE_RATE_HZ
 from protos.inspection.v1.records_pb2 import PixelFormat
@@ -83,21 +83,25 @@ class ManifestPieces:
 
 
 class SimulatedPieces:
-    """Pieces of the synthetic line."""
+    """Pieces of the synthetic line; with `only`, of one that has no other source."""
 
-    def __init__(self, settings: LineSettings, num_pieces: int, first: int = 0) -> None:
+    def __init__(self, settings: LineSettings, num_pieces: int, first: int = 0, only: Only | None = None) -> None:
         self._settings, self._num_pieces, self._first = settings, num_pieces, first
+        self._only = only
 
     def __len__(self) -> int:
         return self._num_pieces
 
     @property
     def modalities(self) -> frozenset[str]:
-        return frozenset((CAMERA, MICROPHONE))
+        return frozenset((CAMERA, MICROPHONE) if self._only is None else (self._only,))
 
     def piece(self, number: int) -> LinePiece:
         simulated = simulate_piece(self._settings, self._first + number)
-        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(simulated.pngs))
-        sound = Recording(simulated.sound, float(SAMPLE_RATE_HZ))
-        label: Label = "nok" if simulated.truth.defects else "ok"
-        return LinePiece(simulated.piece_id, shots, {MICROPHONE: sound}, label, defects=simulated.truth.defects)
+        pngs = simulated.pngs if CAMERA in self.modalities else ()
+        shots = tuple(Shot(CAMERA, n, PixelFormat.PIXEL_FORMAT_PNG, png) for n, png in enumerate(pngs))
+        sounds = (
+            {MICROPHONE: Recording(simulated.sound, float(SAMPLE_RATE_HZ))} if MICROPHONE in self.modalities else {}
+        )
+        defects = shown_defects(simulated.truth, self._only)
+        return LinePiece(simulated.piece_id, shots, sounds, "nok" if defects else "ok", defects=defects)

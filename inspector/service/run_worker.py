@@ -87,7 +87,7 @@ def run_worker(
             watch=context.watch,
             clock=context.clock,
         )
-        log.info("Worker %s has started for lines %s.", config.worker.name, ", ".join(config.lines))
+        log.info("Worker %s judges lines %s: all is well.", config.worker.name, ", ".join(config.lines))
         pipeline.run(stop)
     log.info("Worker %s has stopped.", config.worker.name)
 

@@ -1,13 +1,13 @@
 """The content of `train.toml`, with its defaults. Does not import torch."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from inspector.bundle.schema import Name
+from inspector.recipe.problems import ConfigError, load_toml
 from inspector.statistics.evidence import Rule
 
 
@@ -222,10 +222,8 @@ class TrainConfigError(ValueError):
 
 
 def read_train_config(path: Path) -> TrainConfig:
+    """Raises TrainConfigError with every problem of the file."""
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as exc:
-        raise TrainConfigError(f"{path}: {exc}; give a readable TOML file") from exc
-    except ValidationError as exc:
-        errors = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise TrainConfigError(f"{path}: {errors}; correct or remove these keys") from exc
+        return load_toml(path, TrainConfig)
+    except ConfigError as exc:
+        raise TrainConfigError(str(exc)) from exc

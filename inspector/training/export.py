@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import shutil
 import time
 import warnings
@@ -94,10 +95,18 @@ class TrainedBundle:
     """Warnings of its training; the card lists them."""
 
 
-def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
-    """Writes to a temporary folder first, so that `folder` is complete or absent. Replaces only a bundle."""
+def require_place(folder: Path) -> None:
+    """Before hours of training: whether a bundle can be written there. Raises ExportError, OSError."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
         raise ExportError(f"{folder} contains files that are no bundle: name a new or empty folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder.parent, os.W_OK):
+        raise ExportError(f"{folder.parent} cannot be written by this user: name another folder, or give the right")
+
+
+def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
+    """Writes to a temporary folder first, so that `folder` is complete or absent. Replaces only a bundle."""
+    require_place(folder)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

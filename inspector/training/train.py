@@ -59,8 +59,12 @@ def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
 def _judged(trainer: Trainer, results: Sequence[CrossValidationResult], kept: Kept) -> Judged:
     selected = trainer.fit_experts(kept)
     judged = trainer.judge(selected, trainer.fuse(selected))
+    num_modalities = len(trainer.dataset.modalities)
+    trainer.report_parts(num_modalities + 1)
     reason = trainer.why_no_refit(results, judged)
-    return replace(judged, refit=not_refitted(judged.certificate, reason)) if reason else trainer.refit(judged)
+    judged = replace(judged, refit=not_refitted(judged.certificate, reason)) if reason else trainer.refit(judged)
+    trainer.report_parts(num_modalities + 2)
+    return judged
 
 
 def _card(

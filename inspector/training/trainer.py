@@ -41,6 +41,9 @@ from inspector.training.refit import compare_refit, not_refitted
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
 
+WHOLE = "in all"
+"""The stage that counts the parts of the whole training."""
+
 JOINT_EPOCHS = 12
 """Used where the configuration gives no number."""
 
@@ -73,11 +76,18 @@ class Trainer:
         if self.config.experts:
             self.dataset.require_all_modalities([expert.modality for expert in self.config.experts])
         results = []
-        for modality in self.dataset.modalities:
+        for number, modality in enumerate(self.dataset.modalities):
+            self.report_parts(number)
             configured = [expert for expert in self.config.experts if expert.modality == modality.name]
             for expert in configured if self.config.experts else candidates(self.dataset, modality, self.options):
                 results.append(self._cross_validate_expert(expert, ["train"]))
+        self.report_parts(len(self.dataset.modalities))
         return results
+
+    def report_parts(self, done: int) -> None:
+        """One part for each modality, one for the final experts and their head, one for what a refit may add."""
+        if done:
+            self.progress(WHOLE, done, len(self.dataset.modalities) + 2)
 
     def _cross_validate_expert(self, expert: ExpertConfig, splits: Sequence[Split]) -> CrossValidationResult:
         data = training_data(self, expert, splits)

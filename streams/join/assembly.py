@@ -93,3 +93,6 @@ class RecipeBook(Protocol):
 
     def cameras(self, line: str, station: str) -> frozenset[str]:
         """Every camera that any recipe of this station names."""
+
+    def traces_open(self, line: str, station: str) -> bool:
+        """Whether a trace opens its piece there: no recipe names a camera, and none needs to know the product."""

@@ -3,6 +3,7 @@ machine: no input or output, no threads, time is passed in."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import replace
 
 from protos.inspection.v1 import records_pb2 as pb
@@ -42,6 +43,8 @@ _MORE_SPECIFIC = {
     pb.DEAD_LETTER_REASON_ID_READ_TWICE,
 }
 """Reasons that take precedence over the decoding error in a dead letter."""
+_OF_OTHERS = {pb.DEAD_LETTER_REASON_MISADDRESSED, pb.DEAD_LETTER_REASON_MISPLACED_STATION}
+"""Dead letters whose record belongs elsewhere, also if the inspection that it names can be read."""
 _FAILED_FRAMES: dict[int, MissingReason] = {
     pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
     pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
@@ -267,6 +270,8 @@ class Join:
             if station := self._stations.get(name):
                 error = explained(station.source_clocks, item, error)
             self._refuse(item.origin, error, _inspection(item), station=name)
+            if isinstance(item, Trace) and error.reason not in WITHOUT_EFFECT:
+                self._enter_by_trace(item.inspection, item.origin, is_replay=is_replay)
             self._stations.drop_blank(name)
 
     def _dispatch(self, item: Frame | Chunk | Trace | Event, *, is_replay: bool) -> None:
@@ -296,10 +301,11 @@ class Join:
 
     def _take_rejected(self, item: Rejected, *, is_replay: bool) -> None:
         """Adds the dead letter; the inspection enters nevertheless, unless the reason is TOO_OLD or similar."""
-        if item.entry is not None:
+        entry = self._entry(item)
+        if entry is not None:
             try:
-                station = self._station(item.entry.inspection.station, item.origin)
-                station.take_failed(item.entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
+                station = self._station(entry.inspection.station, item.origin)
+                station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
             except RecordError as error:
                 if error.reason in _MORE_SPECIFIC:
                     item = replace(item, reason=error.reason, detail=f"{error.detail}; also, {item.detail}")
@@ -314,17 +320,43 @@ class Join:
             return
         try:
             match item:
-                case Rejected(entry=Entry() as entry):
-                    station = self._station(entry.inspection.station, item.origin)
-                    station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=True)
+                case Rejected():
+                    self._enter_again(self._entry(item), item.origin, MissingReason.UNDECODABLE)
+                case Trace():
+                    self._enter_by_trace(item.inspection, item.origin, is_replay=True)
                 case Frame() if reason in _FAILED_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
-                    station = self._station(item.inspection.station, item.origin)
-                    station.take_failed(entry, item.origin, _FAILED_FRAMES[reason], is_replay=True)
+                    self._enter_again(entry, item.origin, _FAILED_FRAMES[reason])
                 case Frame():
                     self._dispatch(item, is_replay=True)
         except RecordError:
             return
+
+    def _enter_again(self, entry: Entry | None, origin: Origin, why: MissingReason) -> None:
+        if entry is not None:
+            station = self._station(entry.inspection.station, origin)
+            station.take_failed(entry, origin, why, is_replay=True)
+
+    def _entry(self, item: Rejected) -> Entry | None:
+        """What lets the inspection of an unusable record enter; of a trace only where traces open their pieces."""
+        if item.entry is not None or item.inspection is None or item.reason in _OF_OTHERS:
+            return item.entry
+        is_trace = item.origin.topic == self._shared.signals.topic
+        return (
+            _entry_by_trace(item.inspection, item.origin) if is_trace and self._traces_open(item.inspection) else None
+        )
+
+    def _enter_by_trace(self, inspection: InspectionId, origin: Origin, *, is_replay: bool) -> None:
+        """An unusable trace opens its piece all the same, where traces do."""
+        if self._traces_open(inspection):
+            with suppress(RecordError):
+                station = self._station(inspection.station, origin)
+                station.take_failed(
+                    _entry_by_trace(inspection, origin), origin, MissingReason.UNDECODABLE, is_replay=is_replay
+                )
+
+    def _traces_open(self, inspection: InspectionId) -> bool:
+        return self._shared.recipes.traces_open(inspection.line, inspection.station)
 
     def _mark_read_twice(self) -> None:
         """Runs after rereading: the record that opens a piece may be in another partition than that of the other
@@ -378,6 +410,11 @@ class Join:
     def _is_half_full(self) -> bool:
         is_full = any(len(station.open) * 2 > self._settings.max_open_pieces for station in self._stations)
         return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
+
+
+def _entry_by_trace(inspection: InspectionId, origin: Origin) -> Entry:
+    """Of an unusable trace, which names no product and whose time may be wrong."""
+    return Entry(inspection, "", "", origin.append_ns, None)
 
 
 def _station_name(item: Frame | Chunk | Trace | Event) -> str:

@@ -46,6 +46,8 @@ class Piece:
     events: dict[EventKind, int] = field(default_factory=dict)
     others_ns: int | None = None
     """Earliest event time of records that only made the inspection enter."""
+    opened_by: str = EVENTS
+    """The source whose record made the inspection enter, unless it was a camera: events, or the sensor of a trace."""
     fetch_by_s: float | None = None
     delays: dict[str, int] = field(default_factory=dict)
     """Lowest delay in ns, from event to append, of each camera, and of `events` after an `entered` event."""
@@ -60,7 +62,7 @@ class Piece:
 
     @property
     def entry_ns(self) -> int:
-        """The `entered` event, else the first capture, else the earliest other record."""
+        """The `entered` event, else the first capture, else the earliest other record, such as the end of a trace."""
         if EventKind.ENTERED in self.events:
             return self.events[EventKind.ENTERED]
         if self.captures:
@@ -201,8 +203,10 @@ class Piece:
         """The source whose stamp is the sensor's anchor."""
         if sensor.anchor != "entered":
             return sensor.anchor
-        if EventKind.ENTERED in self.events or not self.captures:
+        if EventKind.ENTERED in self.events:
             return EVENTS
+        if not self.captures:
+            return self.opened_by
         return min(self.captures, key=lambda frame_key: self.captures[frame_key])[0]
 
     def window(self, sensor: SensorSpec, *, camera_done: bool = True) -> Window | None:

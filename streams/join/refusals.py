@@ -9,7 +9,8 @@ from streams.observation import InspectionId
 def late(inspection: InspectionId) -> RecordError:
     return RecordError(
         pb.DEAD_LETTER_REASON_LATE,
-        f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s",
+        f"{inspection} already has its verdict; this record came too late: send it sooner, or raise max_delay_s; if it "
+        "is of a repeated measurement, raise pass_number",
     )
 
 
@@ -21,6 +22,13 @@ def orphan(trace: Trace) -> RecordError:
     return RecordError(
         pb.DEAD_LETTER_REASON_ORPHAN,
         f"{trace.inspection} never entered: no frame or event of it arrived; check the piece id of the trace",
+    )
+
+
+def too_old(behind_ns: int) -> RecordError:
+    return RecordError(
+        pb.DEAD_LETTER_REASON_TOO_OLD,
+        f"the record is {behind_ns / 1e9:.3f} s too old for a piece to enter: send it sooner, or raise dedup_horizon_s",
     )
 
 

@@ -16,7 +16,7 @@ from streams.join.ids import Ids
 from streams.join.ledger import place
 from streams.join.one_part import ENTERED, PieceRecord, image_of, trace_of
 from streams.join.pieces import EVENTS, FrameKey, Piece
-from streams.join.refusals import duplicate, orphan, too_many_records, too_many_samples
+from streams.join.refusals import duplicate, orphan, too_many_records, too_many_samples, too_old
 from streams.join.shard_context import ShardContext
 from streams.join.source_clocks import SourceClocks
 from streams.observation import CloseReason, Image, InspectionId, MissingReason, Observation
@@ -55,6 +55,7 @@ class Station:
         self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
         self._streams: dict[str, SensorStream] = {}
         self._waiting: list[Trace] = []
+        self._traces_open = shared.recipes.traces_open(line, name)
         pieces, self._chunk_contents = split(contents or {})
         self.frozen = FrozenDetector(pieces)
         self._ids = Ids(line, name, shared, self.closed)
@@ -139,7 +140,8 @@ class Station:
             self._keep(self.closed[entry.inspection], origin)
             return
         piece = self._enter(entry, origin, is_replay=is_replay)
-        if entry.event_ns != origin.append_ns:  # else its time is unknown and its lag would appear as 0
+        # Else its time is unknown and its lag would appear as 0; but without any time, the piece would never close.
+        if entry.event_ns != origin.append_ns or not self.clock.has_begun:
             self.clock.add_stamp(place(origin), entry.event_ns, origin.append_ns)
         piece.enter_by(entry.event_ns)
         if entry.camera is not None:
@@ -155,7 +157,7 @@ class Station:
         if trace.inspection in self.open:
             self._adopt(self.open[trace.inspection], trace)
         elif self.horizon_ns is not None and end_ns < self.horizon_ns and not is_replay:
-            raise orphan(trace)
+            raise too_old(self.horizon_ns - end_ns) if self._traces_open else orphan(trace)
         else:
             if len(self._waiting) >= self._settings.max_open_pieces:
                 self._give_up_oldest()
@@ -219,6 +221,7 @@ class Station:
         self.source_clocks.remind(now_s)
         clock_ns = self.clock.now_ns
         if clock_ns is not None:
+            self._open_by_traces(clock_ns)
             moment = Moment(clock_ns, now_s, self._streams, self._settings)
             for piece in list(self.open.values()):
                 self._update(piece, moment)
@@ -250,11 +253,7 @@ class Station:
         piece = self.open.get(entry.inspection)
         if piece is None:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not is_replay:
-                raise RecordError(
-                    pb.DEAD_LETTER_REASON_TOO_OLD,
-                    f"the record is {(self.horizon_ns - entry.event_ns) / 1e9:.3f} s too old for a piece to enter: "
-                    "send it sooner, or raise dedup_horizon_s",
-                )
+                raise too_old(self.horizon_ns - entry.event_ns)
             piece = self._open(entry)
         self._keep(piece, origin)
         return piece
@@ -272,6 +271,21 @@ class Station:
                 self._adopt(piece, trace)
             except RecordError as error:
                 self._give_up(trace, error)
+        return piece
+
+    def _open_by_traces(self, clock_ns: int) -> None:
+        """Opens the pieces of traces that waited in vain for an event, which would name product, lot and entry."""
+        due_ns = clock_ns - _ns(self._settings.max_delay_s)
+        for trace in list(self._waiting) if self._traces_open else ():
+            is_due = _end_ns(trace) <= due_ns and trace in self._waiting  # else its piece was opened by another trace
+            if is_due and self._shared.time.has_read(self._shared.pieces, trace.origin.append_ns):
+                self._open_by(trace)
+
+    def _open_by(self, trace: Trace) -> Piece:
+        piece = self._open(Entry(trace.inspection, "", "", _end_ns(trace), None))
+        piece.opened_by = trace.sensor
+        if not piece.origins:  # the trace is refused; its piece gets a verdict nevertheless
+            self._keep(piece, trace.origin)
         return piece
 
     def _adopt(self, piece: Piece, trace: Trace) -> None:
@@ -293,6 +307,9 @@ class Station:
         self._shared.ledger.hold(origin)
 
     def _give_up_oldest(self) -> None:
+        if self._traces_open:
+            self._close(self._open_by(self._waiting[0]), CloseReason.STATE_LIMIT)
+            return
         detail = f"too many traces wait at station {self.name!r}: send a piece's frame or event before its traces"
         self._give_up(self._waiting.pop(0), RecordError(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
 
@@ -343,7 +360,7 @@ class Station:
         return observation
 
     def _drop_orphans(self) -> None:
-        horizon_ns = self.horizon_ns
+        horizon_ns = None if self._traces_open else self.horizon_ns
         for trace in [trace for trace in self._waiting if horizon_ns is not None and _end_ns(trace) < horizon_ns]:
             self._waiting.remove(trace)
             self._give_up(trace, orphan(trace))

@@ -6,7 +6,8 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from threading import Thread
+from dataclasses import replace
+from threading import Event, Thread
 from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -40,6 +41,7 @@ FATAL_ERRORS = (
 """Errors that waiting cannot resolve."""
 
 _CHECK_STOP_EVERY_S = 0.1
+_LAST_LOOK_S = 1.0
 _LAST_ATTEMPT_S = 1.0
 """A running attempt may take this long after the program is told to stop: the last commit may need its client."""
 
@@ -66,7 +68,8 @@ def connection_monitor(settings: KafkaSettings) -> Outage:
 
     def begins(reason: object) -> str:
         if cause := connection_problem(settings):
-            return f"Kafka at {servers} does not answer ({cause}). Retrying until it does: check brokers and network."
+            limit = "until it does" if settings.patience_s is None else f"for {settings.patience_s:g} s"
+            return f"Kafka at {servers} does not answer ({cause}). Retrying {limit}: check brokers and network."
         text = reason if isinstance(reason, str) else repr(reason)
         return f"Kafka at {servers} accepts connections, but a request failed: {text}. Retrying."
 
@@ -93,31 +96,51 @@ def connection_problem(settings: KafkaSettings) -> str | None:
 
 
 def _open(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    """Opens a client; waits for the cluster without a limit. Raises LogError where waiting cannot help, and
-    LogStoppedError when the program is told to stop meanwhile.
+    """Opens a client; waits for the cluster, for `patience_s` at most. Raises LogError where waiting cannot help or was
+    in vain, and LogStoppedError when the program is told to stop meanwhile.
 
     An attempt to reach a machine that is off, or a broker that hangs, blocks for many seconds and cannot be cancelled.
     A daemon thread makes the attempts, so that the program can end.
     """
-    if settings.stop is None:
+    if settings.stop is None and settings.patience_s is None:
         return _open_with_retries(settings, open_client)
+    stop = settings.stop or Event()
+    limit_s = time.monotonic() + (settings.patience_s or math.inf)
+    attempts = replace(settings, stop=stop)
     opened: Future[Client] = Future()
 
     def run() -> None:
         try:
-            opened.set_result(_open_with_retries(settings, open_client))
+            opened.set_result(_open_with_retries(attempts, open_client))
         except BaseException as exc:  # noqa: BLE001 - raised again below
             opened.set_exception(exc)
 
     Thread(target=run, name="opening", daemon=True).start()
-    while not settings.stop.is_set():
+    while not stop.is_set():
         wait([opened], _CHECK_STOP_EVERY_S)
         if opened.done():
             return opened.result()
+        if time.monotonic() >= limit_s:
+            raise _in_vain(settings, stop)
     wait([opened], _LAST_ATTEMPT_S)
     if not opened.done():
         raise _stopped(settings)
     return opened.result()
+
+
+def _in_vain(settings: KafkaSettings, stop: Event) -> LogError:
+    """Ends the attempts, unless others wait for the same event."""
+    if settings.stop is None:
+        stop.set()
+    servers = ",".join(settings.bootstrap_servers)
+    cause = (
+        connection_problem(replace(settings, connect_timeout_s=_LAST_LOOK_S))
+        or "it accepts connections and answers no request"
+    )
+    return LogError(
+        f"Kafka at {servers} has not answered for {settings.patience_s:g} s ({cause}): start the brokers, or correct "
+        "log.bootstrap_servers"
+    )
 
 
 def _stopped(settings: KafkaSettings) -> LogStoppedError:

@@ -79,6 +79,8 @@ class KafkaSettings:
     connect_timeout_s: float = 5.0
     stop: Event | None = field(default=None, compare=False, repr=False)
     """Set when the program must end: opening a client then no longer waits for the cluster."""
+    patience_s: float | None = None
+    """Opening a client fails when the cluster has not answered for this long; None waits without a limit."""
 
     @property
     def transactional_id(self) -> str:

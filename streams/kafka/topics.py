@@ -55,16 +55,21 @@ class TopicPlan:
 def create_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str], plan: TopicPlan) -> list[str]:
     """Creates missing topics, adds missing partitions, sets the options; returns a line per topic.
 
-    Raises LogError when the cluster refuses.
+    Raises LogError when the cluster refuses, and TopicsError, once all else is done, where partition counts stay
+    unequal: Kafka cannot remove partitions.
     """
     with closing(open_admin(settings)) as admin:
         counts = _partition_counts(admin, prefix, lines)
         try:
-            return [_create_or_update(admin, settings, topic, count, plan) for topic, count in counts.items()]
+            done = [_create_or_update(admin, settings, topic, count, plan) for topic, count in counts.items()]
         except kafka_errors.KafkaError as exc:
             raise LogError(
                 f"Kafka refuses to create or change the topics: {type(exc).__name__}: {exc}: check this user's rights"
             ) from exc
+    unmended = _count_problems({topic: max(count, plan.partitions) for topic, count in counts.items()}, prefix, lines)
+    if unmended:
+        raise TopicsError("\n".join([*done, *unmended]))
+    return done
 
 
 def check_topics(settings: KafkaSettings, prefix: str, lines: Sequence[str]) -> list[str]:
@@ -118,11 +123,14 @@ def describe_topics(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, 
 def layout_problem(topics: Topics, counts: Mapping[str, int]) -> str:
     """The missing topics or unequal partition counts of one line, and the remedy; empty without a problem."""
     missing = [topic for topic, count in counts.items() if not count]
-    if missing:
-        return f"{', '.join(missing)} missing: create them with 'inspector topics create'"
-    sisters = {topic: counts[topic] for topic in topics.sisters}
-    if len(set(sisters.values())) == 1:
-        return ""
+    sisters = {topic: counts[topic] for topic in topics.sisters if counts[topic]}
+    words = [f"{', '.join(missing)} missing: create them with 'inspector topics create'"] if missing else []
+    if len(set(sisters.values())) > 1:
+        words.append(_unequal(sisters))
+    return "; ".join(words)
+
+
+def _unequal(sisters: Mapping[str, int]) -> str:
     listed = ", ".join(f"{topic} has {count}" for topic, count in sisters.items())
     return (
         f"unequal partition counts send the records of a station to different workers ({listed}): make them equal with "

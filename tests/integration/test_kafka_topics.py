@@ -58,6 +58,24 @@ def test_unequal_partitions_are_refused_then_mended(bare: KafkaLine) -> None:
     bare.log().source().close()
 
 
+def test_partitions_that_cannot_be_removed_are_an_error_with_the_cure(bare: KafkaLine) -> None:
+    make(bare, "frames", 3)
+    problem = check_topics(bare.settings, PREFIX, [bare.name])[0]
+    assert "missing: create them" in problem
+    with pytest.raises(TopicsError, match=r"frames has 3, .*signals has 2.*--partitions 3"):
+        create_topics(bare.settings, PREFIX, [bare.name], TopicPlan(partitions=2))
+    create_topics(bare.settings, PREFIX, [bare.name], TopicPlan(partitions=3))
+    assert check_topics(bare.settings, PREFIX, [bare.name]) == []
+
+
+def test_unequal_topics_are_named_next_to_missing_ones(bare: KafkaLine) -> None:
+    make(bare, "frames", 3)
+    make(bare, "signals", 2)
+    problem = check_topics(bare.settings, PREFIX, [bare.name])[0]
+    assert "missing: create them" in problem
+    assert "frames has 3" in problem
+
+
 def test_wrong_stamps_and_sizes_are_named_and_mended(bare: KafkaLine) -> None:
     make(bare, "frames", 2)
     replace(bare, partitions=2)

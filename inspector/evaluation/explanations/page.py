@@ -46,6 +46,9 @@ def explanation_lines(explanations: Explanations, heading: str) -> list[str]:
 
 def _heat_maps(maps: HeatMaps) -> Iterator[str]:
     chance = maps.chance
+    if not chance.images:
+        yield f"Not tested: no defective image with a mask was seen by {maps.expert}."
+        return
     yield f"{chance.images} defective images, seen by {maps.expert}; masks cover {chance.mask_share:.1%} of them."
     yield ""
     yield f"| map | pixel AUROC, pooled | by image | PRO to 0.3 | maximum within {TOLERANCE_PX} px of the mask |"
@@ -57,6 +60,10 @@ def _heat_maps(maps: HeatMaps) -> Iterator[str]:
 
 
 def _deletion(test: Deletion) -> Iterator[str]:
+    if not test.recordings:
+        left_out = f"{test.missed} that {test.expert} misses, {test.without_room} without room for another box"
+        yield f"Not tested: no defective recording is fit for it. Left out: {left_out}."
+        return
     yield (
         f"{test.recordings} defective recordings, caught by {test.expert}; the named box covers {test.box_share:.0%} "
         f"of the map. Left out: {test.missed} that it misses, {test.without_room} without room for another box."
@@ -70,12 +77,17 @@ def _deletion(test: Deletion) -> Iterator[str]:
 
 
 def _contributions(result: Contributions) -> Iterator[str]:
+    if not result.verdicts:
+        yield f"Not tested: no verdict compares modalities, {result.alone} rest on one alone."
+        return
     correlations = ", ".join(f"{name} {value:.2f}" for name, value in result.gate_correlation.items())
     yield (
         f"{result.verdicts} verdicts compare modalities, {result.alone} rest on one alone. Largest difference to truly "
         f"leaving a modality out: {result.largest_difference:.1e} log-odds. Rank correlation with the gate's weight: "
         f"{correlations}."
     )
+    if not result.blamed:
+        return
     yield ""
     yield f"| named as the culprit by | share of {result.blamed} pieces with one defective modality |"
     yield "|---|---|"

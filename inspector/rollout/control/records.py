@@ -32,7 +32,9 @@ MODES: dict[int, str] = {
 
 
 def phase_word(phase: int) -> str:
-    """A phase of a newer version is named by its number."""
+    """A phase of a newer version is named by its number. A shadow reaches the phase LIVE, too, and decides nothing."""
+    if phase == WorkerPhase.WORKER_PHASE_LIVE:
+        return "running"
     if phase not in WorkerPhase.values():
         return f"phase {phase}"
     return enum_word(WorkerPhase, phase).lower()

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from inspector.cli import main
 from inspector.cli.files import report_unusable_files
+from tests.bundles import write_toy_bundle
 
 SERVICE = """
 lines = ["line-1"]
@@ -153,3 +154,16 @@ def test_bundles(tmp_path: Path, content: bytes) -> None:
 def test_a_fault_without_a_file_shows_itself() -> None:
     with pytest.raises(ConnectionError), report_unusable_files():
         raise ConnectionError(os.strerror(104))
+
+
+@pytest.mark.train
+def test_a_place_for_results_is_tried_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("no manifest")
+    bundle = write_toy_bundle(tmp_path / "toy")
+    assert_said(run("evaluate", bundle, manifest, "--report", tmp_path / "file" / "report"), "file/report: cannot be")
+    assert_said(run("train", manifest, "--out", tmp_path / "file" / "bundle"), "cannot be used")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    assert_said(run("train", manifest, "--out", tmp_path / "mine"), "contains files that are no bundle")

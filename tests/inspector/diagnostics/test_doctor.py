@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from inspector.cli import main
+from inspector.cli.doctor import summary
 from inspector.config.tables import WorkerTable
-from inspector.diagnostics.doctor import bundle_findings, examine
+from inspector.diagnostics.doctor import Finding, bundle_findings, examine
 from inspector.engines.engine import EngineSettings
 from streams.references import addresses
 from tests.bundles import write_toy_bundle
@@ -145,3 +146,11 @@ def test_a_prefix_that_needs_a_package_which_is_absent_is_wrong(
         "in the checkout, pip install '.[s3]'",
     )
     assert local.state == "ok"
+
+
+def test_the_first_line_says_whether_all_is_well() -> None:
+    fine, absent = Finding("Python", "ok", "3.11"), Finding("Maven", "optional", "not there")
+    assert summary([fine, absent]) == (
+        "All is well: the service runs here. 1 row(s) marked -- are not needed to judge pieces."
+    )
+    assert "cannot run here as it is: log file" in summary([fine, Finding("log file", "wrong", "no right")])

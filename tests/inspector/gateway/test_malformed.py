@@ -29,6 +29,9 @@ class LineOne:
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset({"top"})
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
 
 def test_each_is_refused_and_the_next_good_piece_is_answered() -> None:
     judge = CountingJudge()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
-from streams.observation import CloseReason, MissingReason, Observation, State, View
+from streams.observation import Clip, CloseReason, MissingReason, Observation, State, View
 from tests.bundles import NOW_NS, Toy, clip, grey, judge_of, piece, toy_recipe, view, write_toy_bundle
 
 
@@ -431,3 +432,24 @@ def test_the_model_describes_itself(tmp_path: Path) -> None:
     assert (answer.bundle, answer.engine, list(answer.classes)) == ("toy", "onnx/fp32", ["scratch", "rattle"])
     assert [(e.name, e.scout) for e in answer.experts] == [("top-thumb", True), ("top-full", False), ("mic-ear", True)]
     assert (answer.model_card, answer.recipe_version) == ("# Toy\n", "3")
+
+
+@pytest.mark.parametrize(
+    ("mic", "decision", "reason"),
+    [
+        (clip(0.0), pb.DECISION_PASS, pb.DECISION_REASON_GOOD),
+        (clip(1.0), pb.DECISION_FAIL, pb.DECISION_REASON_DEFECT),
+        (clip(0.0, State.MISSING), pb.DECISION_REVIEW, pb.DECISION_REASON_MISSING_MODALITY),
+    ],
+)
+@pytest.mark.parametrize("required", [True, False])
+def test_a_piece_without_a_camera_is_judged_by_its_sensors(
+    tmp_path: Path, mic: Clip, decision: int, reason: int, required: bool
+) -> None:
+    recipe = toy_recipe(write_toy_bundle(tmp_path, Toy(only="mic")))
+    sensors = tuple(sensor.model_copy(update={"required": required}) for sensor in recipe.sensors)
+    judge = judge_of([recipe.model_copy(update={"cameras": (), "sensors": sensors})], clock_ns=lambda: NOW_NS)
+    (verdict,) = judge.judge([replace(piece(mic=mic), views={})])
+    assert verdict.decision == decision
+    if required or decision != pb.DECISION_REVIEW:
+        assert verdict.reason == reason

@@ -23,6 +23,12 @@ def test_tables_become_the_joins_assembly() -> None:
     assert recipe.required == {"top"}
 
 
+def test_a_recipe_needs_no_camera() -> None:
+    recipe = parse('name = "cup"\nversion = "1"\nbundle = "b"\n' + SENSOR)
+    assert recipe.assembly.cameras == ()
+    assert recipe.required == {"mic"}
+
+
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
@@ -37,7 +43,7 @@ def test_tables_become_the_joins_assembly() -> None:
         (BASE + SENSOR.replace('"mic"', '"events"'), "'events'"),
         (BASE + SENSOR + 'anchor = "side"\n', "anchor 'side' is none of"),
         (BASE + SENSOR + "start_s = 1.0\n", "is empty"),
-        ('name = "cup"\nversion = "1"\nbundle = "b"\ncameras = []\n', "at least 1"),
+        ('name = "cup"\nversion = "1"\nbundle = "b"\ncameras = []\n', "neither a camera nor a sensor"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, finding: str) -> None:

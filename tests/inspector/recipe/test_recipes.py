@@ -96,3 +96,27 @@ def test_patterns_name_files_next_to_and_above(tmp_path: Path) -> None:
     assert find_recipe_files(tmp_path, ["*.toml"]) == [one, two]
     assert find_recipe_files(inner, ["../one.toml"]) == [one]
     assert find_recipe_files(inner, [str(two)]) == [two]
+
+
+SENSORS_ALONE = 'name = "{name}"\nversion = "1"\nbundle = "b"\n{place}\n[[sensors]]\nname = "mic"\nkind = "audio"\n'
+TRACE = 'sample_rate_hz = 10\nbind = "piece"\n'
+
+
+@pytest.mark.parametrize(
+    ("place", "sensor", "opens"),
+    [
+        ("", TRACE, True),
+        ('station = "s1"', TRACE, True),
+        ('station = "s2"', TRACE, False),
+        ('product = "disc"', TRACE, False),
+        ("", "sample_rate_hz = 10\nend_s = 1.0\n", False),
+    ],
+)
+def test_traces_open_pieces_where_no_recipe_needs_a_camera_or_the_product(
+    tmp_path: Path, place: str, sensor: str, opens: bool
+) -> None:
+    path = tmp_path / "leak.toml"
+    path.write_text(SENSORS_ALONE.format(name="leak", place=place) + sensor)
+    assert load_recipes([path]).traces_open("line-1", "s1") is opens
+    other = recipe(tmp_path, "seen", 'line = "line-1"', 'station = "s1"', 'product = "disc"')
+    assert load_recipes([path, other]).traces_open("line-1", "s1") is False

@@ -18,6 +18,9 @@ CERTIFICATE = Certificate(
 )
 SHORT = CERTIFICATE.model_copy(update={"claim": None, "needs": 273, "miss_rate": 0.008})
 REFITTED = SHORT.model_copy(update={"of_these_encoders": False})
+POOR = SHORT.model_copy(
+    update={"num_defects": 3, "nearest": NEAREST.model_copy(update={"miss_rate": 0.871, "num_misses": 1})}
+)
 BOTH = ("top", "mic")
 
 
@@ -98,6 +101,11 @@ def test_a_certified_limit_above_the_limit_of_fail_is_held_to_it(tmp_path: Path)
             0.008,
             REFITTED,
             "not certifiable at 0.8 %: needs 273 more independent defects; before the encoders learned from",
+        ),
+        (
+            0.008,
+            POOR,
+            "too little evidence for a promise about misses: 3 independent defects, of which 1 missed; about ",
         ),
         (0.008, None, "not certifiable at 0.8 %: the bundle has no certificate"),
         (None, SHORT, "no promise asked about misses (certified_miss_rate); bundle: not certifiable at 0.8 %"),

@@ -42,6 +42,9 @@ class Book:
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset(("top",))
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
 
 def joined(folder: Path, faults: Faults) -> list[Observation]:
     """The join's output for a run that lies whole in the log; its time advances by 0.9 s a turn."""

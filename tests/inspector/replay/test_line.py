@@ -15,8 +15,9 @@ from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records
-from inspector.replay.pieces import LinePiece, ManifestPieces, Shot
+from inspector.replay.pieces import LinePiece, ManifestPieces, Shot, SimulatedPieces
 from inspector.replay.plan import NS, plan
+from inspector.simulation.pieces import LineSettings as SimulatedLine
 from protos.inspection.v1 import records_pb2 as pb
 from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 from streams.records import Topics
@@ -243,3 +244,14 @@ def test_a_trace_ends_as_its_piece_enters_however_long_it_is() -> None:
         num = len(trace.samples.data) // 4
         assert num > 1
         assert trace.start_ns + num * 10**9 == entries[trace.inspection.piece_id]
+
+
+@pytest.mark.parametrize(("bind", "kind"), [("time", pb.SignalChunk), ("piece", pb.ProcessTrace)])
+def test_a_line_without_a_camera_sends_events_and_signals_alone(bind: str, kind: type[Message]) -> None:
+    source = SimulatedPieces(SimulatedLine(seed=3), 4, only="mic")
+    spec = replace(spec_of(start_s=0.0, end_s=0.25, bind=bind), cameras=())
+    schedule = plan(len(source), 2.0, spec)
+    records = list(line_records(source, spec, schedule, LineSettings(TOPICS, ("s1",), "disc", BASE_NS), PERFECT))
+    assert len(decoded(records, pb.PieceEvent)) == 4
+    assert len(decoded(records, kind)) >= 4
+    assert decoded(records, pb.CameraFrame) == []

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import read_manifest
+from inspector.replay.pieces import SimulatedPieces
 from inspector.simulation import pieces
-from inspector.simulation.dataset import write_dataset
+from inspector.simulation.dataset import Only, write_dataset
 from inspector.simulation.image import draw_part
 from inspector.simulation.pieces import LineSettings, simulate_piece, truth_of
 from inspector.simulation.sound import ring
@@ -95,3 +96,19 @@ def test_a_mark_is_drawn_in_its_frame_alone() -> None:
 
 def _drawn(dent: float, *, turned: bool) -> np.ndarray:
     return pieces._image(np.random.default_rng(2), 0, pieces.Truth({"dent": dent}, ()), turned=turned)
+
+
+@pytest.mark.parametrize(("only", "shown"), [("top", ("scratch", "dent")), ("mic", ("crack",))])
+def test_a_line_with_one_source_records_it_alone_and_knows_what_it_shows(
+    tmp_path: Path, only: Only, shown: tuple[str, ...]
+) -> None:
+    settings = LineSettings(seed=9, defect_share=0.8)
+    rows = read_manifest(write_dataset(tmp_path, 30, settings, only=only))
+    whole = [truth_of(settings, number).defects for number in range(30)]
+    assert [row.defects for row in rows] == [tuple(name for name in names if name in shown) for names in whole]
+    assert all(row.label == ("nok" if row.defects else "ok") for row in rows)
+    assert {bool(row.images) for row in rows} == {only == "top"}
+    assert {bool(row.signals) for row in rows} == {only == "mic"}
+    live = SimulatedPieces(settings, 30, only=only)
+    assert live.modalities == {only}
+    assert [live.piece(number).defects for number in range(30)] == [row.defects for row in rows]

@@ -169,9 +169,9 @@ def test_a_folder_with_other_files_is_not_overwritten(trained):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nmae = 'x'", "nmae: Extra inputs"),
-        ("[[experts]]\ntype = 'image'", "modality: Field required"),
-        ("=", "Invalid"),
+        ("nmae = 'x'", "nmae = 'x': is not a known key; did you mean 'name'?"),
+        ("[[experts]]\ntype = 'image'", "modality: is required; add it"),
+        ("=", "is not TOML: Invalid"),
     ],
 )
 def test_a_wrong_configuration_is_named(trained, tmp_path, text, message):

@@ -60,6 +60,9 @@ class OneCamera:
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset({"top"})
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
 
 @dataclass
 class Noted(NoMetrics):

@@ -47,6 +47,9 @@ class Book:
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset(camera.name for camera in SPEC.cameras)
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
 
 Make = Callable[[Origin], Item]
 

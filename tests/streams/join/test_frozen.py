@@ -72,6 +72,9 @@ class OneCamera(Book):
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return frozenset(("top",))
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
 
 def judged(rig: Rig) -> list[Observation]:
     seen = rig.pass_s(3.0)

@@ -278,6 +278,9 @@ class OneStation(Book):
     def cameras(self, line: str, station: str) -> frozenset[str]:
         return super().cameras(line, station) if station == "a" else frozenset()
 
+    def traces_open(self, line: str, station: str) -> bool:
+        return False
+
     def assembly(self, line: str, station: str, product: str) -> AssemblySpec | None:
         return super().assembly(line, station, product) if station == "a" else None
 

@@ -27,11 +27,11 @@ def test_deploying_ends_when_every_worker_follows(rig: Rig) -> None:
     report(rig, WorkerState(worker="w1", recipe="cup", deployment=1, digest=digest(rig), phase=LIVE, detail="fits"))
     done = called(rig, "deploy", str(rig.bundle("a")), "--reason", "new light")
     assert done.exit_code == 0
-    assert done.output.splitlines()[1:] == ["l1 w1: live: fits", "done: 1 worker(s) follow"]
+    assert done.output.splitlines()[1:] == ["l1 w1: running: fits", "done: 1 worker(s) follow"]
     listed = called(rig, "deployments").output.splitlines()
     assert "(new light): live: toy a (" in listed[0]
     assert listed[0].endswith("): live now")
-    assert listed[1].startswith("l1 cup w1: live 1 (fits); judges with its own bundle on ")
+    assert listed[1].startswith("l1 cup w1: running 1 (fits); judges with its own bundle on ")
 
 
 def test_a_worker_that_was_stopped_is_distinguished_from_one_that_judges(rig: Rig) -> None:

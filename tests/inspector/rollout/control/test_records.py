@@ -66,7 +66,14 @@ def test_what_cannot_be_read_changes_nothing(
     assert "find out who wrote it" in caplog.text
 
 
-@pytest.mark.parametrize(("phase", "word"), [(WorkerPhase.WORKER_PHASE_STOPPED, "stopped"), (99, "phase 99")])
+@pytest.mark.parametrize(
+    ("phase", "word"),
+    [
+        (WorkerPhase.WORKER_PHASE_STOPPED, "stopped"),
+        (WorkerPhase.WORKER_PHASE_LIVE, "running"),
+        (99, "phase 99"),
+    ],
+)
 def test_phases_of_newer_workers_can_be_shown(phase: int, word: str) -> None:
     assert phase_word(phase) == word
 

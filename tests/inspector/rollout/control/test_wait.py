@@ -39,7 +39,7 @@ def test_all_that_live_must_follow(rig: Rig) -> None:
     say(rig, "w2", 1, CHECKING)
     with pytest.raises(DeployError, match=r"after 0 s w2 did not follow; the deployment stays active"):
         wait(rig, changes, messages)
-    assert messages == ["l1 w1: live: fits", "l1 w2: checking"]
+    assert messages == ["l1 w1: running: fits", "l1 w2: checking"]
     say(rig, "w2", 1, LIVE)
     assert wait(rig, changes) == 2
 
