@@ -51,5 +51,5 @@ def source() -> None:
     A microphone is a stream without pieces: start it beside the camera or the folder of the same station, and the
     service cuts the sound of each piece out of it.
 
-    A source of your own: deploy/examples has one each in Python, C++ and Java, and docs/how-to/sources.md explains them.
+    Your own source: deploy/examples has one each in Python, C++ and Java; docs/how-to/sources.md explains them.
     """

@@ -96,8 +96,8 @@ def shooting_options(command: Callable[..., None]) -> Callable[..., None]:
 def camera(place: Place, shooting: Shooting, index: tuple[int, ...], size: str | None) -> None:
     """Publishes pieces with pictures of cameras at this machine, by INDEX (0 is the first).
 
-    Every piece gets the first pictures taken after its trigger, never an older one. A camera that is away is waited for;
-    pieces come without its pictures then, and the service sends them to REVIEW.
+    Every piece gets the first pictures taken after its trigger, never an older one. A camera that is away is waited
+    for; pieces come without its pictures then, and the service sends them to REVIEW.
 
     \b
     inspector source camera 0 --every 2 --config service.toml
@@ -121,8 +121,8 @@ def rtsp(
 ) -> None:
     """Publishes pieces with pictures of network cameras (rtsp://, http://), or of video files at their own speed.
 
-    Pictures are stamped when they arrive: a stream is 0.1 to 2 seconds late, which adds to a piece's capture time. Where
-    sound is cut to the piece, set capture_span_s and the sensors' windows with that in mind, or anchor them to the camera.
+    Pictures are stamped when they arrive: a stream is 0.1 to 2 seconds late, which adds to a piece's capture time.
+    Where sound is cut to the piece, set capture_span_s and the sensors' windows with that in mind.
 
     \b
     inspector source rtsp rtsp://192.168.0.10/stream1 --user viewer --password-env CAM --every 2 --config service.toml

@@ -104,7 +104,7 @@ class Follower:
             log.warning("%s: the driver does not return; the program ends without it.", self.name)
 
     def _waits(self, reason: object) -> str:
-        return f"{self.name}: no pictures ({reason}). Waiting for it and trying again; pieces come without its pictures."
+        return f"{self.name}: no pictures ({reason}). Trying again; until then pieces come without its pictures."
 
     def _run(self) -> None:
         try:

@@ -65,7 +65,7 @@ class FrameContent:
     def _stored(self, picture: PictureFile) -> pb.ImageReference:
         if self._folder is None:
             raise PictureError(
-                f"a picture of {len(picture.data)} bytes does not fit into a record of {self._most_bytes + ROOM_BYTES}: "
+                f"a picture of {len(picture.data)} bytes does not fit into a record of {self._most_bytes}: "
                 "name a folder for large ones with --large-to (below [references] allowed_prefixes), send JPEG "
                 "(--jpeg 95), or raise max_record_bytes"
             )
@@ -75,7 +75,9 @@ class FrameContent:
             with fsspec.open(uri, "wb", **({"auto_mkdir": True} if _is_local(uri) else {})) as file:
                 file.write(picture.data)
         except OSError as exc:
-            raise PictureError(f"{shown(uri)} cannot be written ({exc}); correct --large-to or the rights on it") from exc
+            raise PictureError(
+                f"{shown(uri)} cannot be written ({exc}); correct --large-to or the rights on it"
+            ) from exc
         return pb.ImageReference(uri=uri, sha256=digest, size_bytes=len(picture.data), format=picture.format)
 
 
@@ -92,6 +94,6 @@ def _check_prefix(folder: str, target: Target) -> None:
     if prefixes is not None and allowed(f"{folder}/a.png", prefixes) is None:
         raise PictureError(
             f"--large-to {shown(folder)} is below none of [references] allowed_prefixes = "
-            f"{[shown(prefix) for prefix in prefixes]} in {target.check_file}: the service would fetch nothing from there; "
-            "add the folder to them"
+            f"{[shown(prefix) for prefix in prefixes]} in {target.check_file}: the service would fetch "
+            "nothing from there; add the folder to them"
         )

@@ -106,7 +106,7 @@ def _recipe(service: Service, line: str, wish: Wish) -> Recipe:
             "and --product"
         )
     raise TargetError(
-        f"several recipes of line {line!r} fit: {', '.join(recipe.name for recipe in fitting)}; choose one with --recipe"
+        f"several recipes of line {line!r} fit: {', '.join(recipe.name for recipe in fitting)}; choose with --recipe"
     )
 
 

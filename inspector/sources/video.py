@@ -84,7 +84,12 @@ def device(index: int, size_px: tuple[int, int] | None = None) -> Opener:
 
 def stream(url: str, *, open_s: float = OPEN_S, read_s: float = READ_S) -> Opener:
     """A stream by its address (rtsp, http), which may hold a password: it is never shown."""
-    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * open_s), cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * read_s)]
+    limits = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        round(1000 * open_s),
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        round(1000 * read_s),
+    ]
 
     def opens() -> VideoCamera:
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
