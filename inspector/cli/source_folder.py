@@ -38,8 +38,8 @@ class Watching:
 @click.option(
     "--pattern",
     help="How files are named, without their ending: {piece}, {source} (camera or sensor), {number}, {product}, {any} "
-    "and / for subfolders. Default: {piece}_{source}, {piece}_{source}_{number}, {piece}/{source}; with a single camera "
-    "or sensor {piece}, too.",
+    "and / for subfolders. Default: {piece}_{source}, {piece}_{source}_{number}, {piece}/{source}; with one camera or "
+    "sensor {piece}, too.",
 )
 @click.option("--camera", "cameras", multiple=True, help="With --kafka: a camera's name; repeatable.")
 @click.option(

@@ -105,7 +105,8 @@ def camera(place: Place, shooting: Shooting, index: tuple[int, ...], size: str |
     echo P-4711 | inspector source camera 0 --stdin --kafka kafka-1:9092 --line line-1 --camera top
     """
     size_px = None if size is None else _size_px(size)
-    publish_pictures(place, shooting, [(f"camera {number}", device(number, size_px)) for number in index])
+    devices = [(f"camera {number}", device(number, size_px)) for number in index]
+    publish_pictures(place.resolve(shooting.names), shooting, devices)
 
 
 @click.command()
@@ -128,11 +129,12 @@ def rtsp(
     inspector source rtsp rtsp://192.168.0.10/stream1 --user viewer --password-env CAM --every 2 --config service.toml
     inspector source rtsp recorded.mp4 --every 0.5 --count 20 --config service.toml
     """
+    resolved = place.resolve(shooting.names)
     password = None if password_env is None else os.environ.get(password_env)
     if password_env is not None and password is None:
         raise click.ClickException(f"the variable {password_env} is not set; set it to the password of the stream")
     devices = [(shown_url(one), _video(one, user, password, again=again)) for one in url]
-    publish_pictures(place, shooting, devices)
+    publish_pictures(resolved, shooting, devices)
 
 
 def _video(url: str, user: str | None, password: str | None, *, again: bool) -> Opener:
@@ -150,9 +152,8 @@ def _size_px(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def publish_pictures(place: Place, shooting: Shooting, devices: Sequence[tuple[str, Opener]]) -> None:
+def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[tuple[str, Opener]]) -> None:
     """Follows all devices and publishes a piece for each trigger."""
-    resolved = place.resolve(shooting.names)
     names = cameras_of(resolved.target, shooting.names, len(devices))
     content = FrameContent(resolved.target, shooting.large_to)
     cv2.setNumThreads(1)

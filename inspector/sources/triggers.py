@@ -47,7 +47,7 @@ def at_rhythm(
         behind = int(max(0.0, monotonic() - next_s) / every_s)
         if behind and not missed:
             log.warning(
-                "One piece each %g s is more than this machine, its cameras or the log keep: left out %d. Raise --every.",
+                "One piece each %g s is more than this machine, cameras or the log keep: left out %d. Raise --every.",
                 every_s,
                 behind,
             )
