@@ -32,9 +32,9 @@ def microphone(
 ) -> None:
     """Publishes a microphone, or whatever else a sound card records, as a continuous stream.
 
-    The stream carries no piece ids: the service cuts each piece's window out of it, by the event or picture that the same
-    station's camera, folder or controller sends. Rate and channels are the recipe's. Samples are stamped by the sound
-    card's clock. Overflows are counted and said; the pieces of such a moment lack their sound and go to REVIEW.
+    The stream carries no piece ids: the service cuts each piece's window out of it, by the event or picture that the
+    same station's camera, folder or controller sends. Rate and channels are the recipe's. Samples are stamped by the
+    sound card's clock. Overflows are counted and said; the pieces of such a moment lack their sound and go to REVIEW.
 
     \b
     inspector source microphone --list

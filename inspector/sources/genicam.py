@@ -100,16 +100,16 @@ class GenicamCamera:
 def pixels_of(component: Component) -> Pixels:
     """A copy: grey as it is, colour as blue-green-red, a Bayer mosaic interpolated. Raises CameraAwayError."""
     form, height_px, width_px = component.data_format, component.height, component.width
-    data = np.asarray(component.data)
+    data = cast("Pixels", np.asarray(component.data))
     if form.startswith("Mono") and not form.endswith("p") and "Packed" not in form:
         return cast("Pixels", data.reshape(height_px, width_px).copy())
     if form.startswith("Bayer") and not form.endswith("p") and "Packed" not in form:
-        return cast("Pixels", cv2.cvtColor(data.reshape(height_px, width_px), _MOSAICS[form[5:7]]))
+        return cast("Pixels", cv2.cvtColor(cast("Pixels", data.reshape(height_px, width_px)), _MOSAICS[form[5:7]]))
     if form in ("RGB8", "BGR8", "RGB8Packed", "BGR8Packed"):
         colours = data.reshape(height_px, width_px, 3)
         return cast("Pixels", (colours[..., ::-1] if form.startswith("RGB") else colours).copy())
     raise CameraAwayError(
-        f"its pixel format {form} is not read; set PixelFormat to Mono8, Mono10, Mono12, Mono16, BayerXX8 to BayerXX16, "
+        f"its pixel format {form} is not read; set PixelFormat to Mono8 to Mono16, BayerXX8 to BayerXX16, "
         "RGB8 or BGR8 in the maker's tool"
     )
 

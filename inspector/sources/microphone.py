@@ -116,7 +116,7 @@ class Microphone:
             (
                 self.counts.overflows,
                 self._blocks.overflows,
-                "the sound card lost samples (overflow): this machine is late",
+                "the sound card lost samples (this machine is late)",
             ),
             (self.counts.dropped, self._blocks.dropped, "sound was lost while the log was away"),
         ):

@@ -86,8 +86,8 @@ def load_sounddevice() -> SoundModule:
         raise SoundMissingError("sounddevice is not installed: in the checkout, pip install '.[microphone]'") from exc
     except OSError as exc:
         raise SoundMissingError(
-            f"the PortAudio library is not installed ({exc}): apt-get install libportaudio2 (macOS and Windows: it comes "
-            "with the package)"
+            f"the PortAudio library is not installed ({exc}): apt-get install libportaudio2 (on macOS and Windows "
+            "it comes with the package)"
         ) from exc
 
 

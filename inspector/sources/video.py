@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import cv2
 
 from inspector.sources.newest import CameraAwayError, Opener, Picture, VideoEndedError
+from inspector.sources.pictures import Pixels
 
 OPEN_S, READ_S = 8.0, 5.0
 """How long a stream may take to answer, and then to send a picture."""
@@ -29,7 +31,7 @@ class VideoCamera:
             raise CameraAwayError(f"OpenCV: {exc}") from exc
         if not done or pixels is None:
             raise CameraAwayError(f"it sent no picture within {READ_S:g} s, or ended")
-        return Picture(pixels, capture_ns)
+        return Picture(cast("Pixels", pixels), capture_ns)
 
     def close(self) -> None:
         self._capture.release()
@@ -53,7 +55,7 @@ class PacedFile:
         if not done:
             raise VideoEndedError
         self._wait()
-        return Picture(pixels, time.time_ns())
+        return Picture(cast("Pixels", pixels), time.time_ns())
 
     def close(self) -> None:
         self._capture.release()
