@@ -1,5 +1,4 @@
-"""A piece for each trigger: its event, and pictures that were taken afterwards. A video file stands where a camera would:
-the same code reads streams."""
+"""A piece for each trigger: its event, and pictures that were taken afterwards. A video file is the camera here."""
 
 import logging
 import threading
@@ -42,7 +41,7 @@ def test_pieces_have_an_event_and_a_picture_taken_after_it(tmp_path: Path, log: 
     assert events.keys() == frames.keys() == {"p1", "p2", "p3"}
     for piece, frame in frames.items():
         assert (frame.camera, frame.sequence, frame.product) == ("top", 0, "disc")
-        assert 0 <= frame.capture_ns - events[piece].event_ns
+        assert frame.capture_ns - events[piece].event_ns >= 0
     pictures = [frame.image for frame in frames.values()]
     assert all(image is not None and image.shape == (48, 64, 3) for image in pictures)
 

@@ -18,12 +18,10 @@ ENOUGH_S = 90.0
 
 
 def test_a_file_is_read_picture_by_picture_to_its_end(tmp_path: Path) -> None:
-    camera = video_file(write_video(tmp_path / "v.avi", 6, rate_hz=500.0))()
-    greys = []
-    with closing(camera), pytest.raises(VideoEndedError):
-        while True:
-            greys.append(float(camera.read().pixels.mean()))
-    assert len(greys) == 6
+    with closing(video_file(write_video(tmp_path / "v.avi", 6, rate_hz=500.0))()) as camera:
+        greys = [float(camera.read().pixels.mean()) for _ in range(6)]
+        with pytest.raises(VideoEndedError):
+            camera.read()
     assert greys == sorted(greys)
 
 
