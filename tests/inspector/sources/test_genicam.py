@@ -1,6 +1,5 @@
 """GenICam cameras: pixel formats by arrays, and a real GenTL producer, Viky, which comes with the package genicam."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_the_picture_does_not_change_when_the_camera_uses_its_buffer_again() -> 
 
 
 @pytest.fixture
-def viky() -> Iterator[Path]:
+def viky() -> Path:
     if not HAS_HARVESTERS:
         pytest.skip(WHY_MISSING)
     spec = find_spec("genicam")
@@ -78,7 +77,7 @@ def viky() -> Iterator[Path]:
     producer = Path(spec.origin).with_name("viky.cti")
     if not producer.exists():
         pytest.skip("this version of genicam comes without its producer Viky")
-    yield producer
+    return producer
 
 
 def test_pictures_of_a_real_producer_come_and_are_different(viky: Path) -> None:

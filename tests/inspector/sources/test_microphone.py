@@ -1,5 +1,4 @@
-"""A sound card's samples become one continuous stream. The card is a stand-in here (`tests/standins/sound_card.py`); where
-sounddevice, PortAudio and ALSA are installed, one test records through them from a file."""
+"""A sound card's samples become one continuous stream. The card is a stand-in, see `tests/standins/sound_card.py`."""
 
 import logging
 import threading

@@ -14,7 +14,7 @@ ENOUGH_S = 60.0
 
 
 def picture(number: int) -> Picture:
-    return Picture(np.full((2, 2), number, np.uint8), number)
+    return Picture(np.full((2, 2), number % 256, np.uint8), number)
 
 
 class Script:
