@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from inspector.sources.newest import Follower, Picture
 from inspector.sources.patient import PatientPublisher, StoppedError
 from inspector.sources.pictures import FrameContent, PictureError, encode
+from inspector.sources.progress import Progress
 from inspector.sources.target import Target, TargetError
 from inspector.sources.triggers import Trigger
 from protos.inspection.v1 import records_pb2 as pb
@@ -50,6 +51,7 @@ class CameraStation:
     jpeg_quality: int | None = None
     counts: Counts = field(default_factory=Counts)
     _reminder: Reminder[str] = field(default_factory=lambda: Reminder(REPORT_S))
+    _progress: Progress = field(default_factory=Progress)
 
     def run(self, triggers: Iterable[Trigger], stop: threading.Event, most: int | None = None) -> Counts:
         """Until the triggers end, `stop` is set, every camera has ended or `most` pieces are out. Raises LogError."""
@@ -59,6 +61,7 @@ class CameraStation:
                     break
                 self._piece(trigger)
                 self._report()
+                self._progress.say(self.counts)
                 if stop.is_set() or self.counts.pieces == most:
                     break
             self.publisher.flush()

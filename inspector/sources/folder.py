@@ -15,6 +15,7 @@ from inspector.sources.gathering import FilePiece, Gathering
 from inspector.sources.journal import Journal
 from inspector.sources.patient import PatientPublisher, StoppedError
 from inspector.sources.pictures import FrameContent
+from inspector.sources.progress import Progress
 from inspector.sources.target import Target, TargetError
 from streams.outage import Outage, OutageLines, OutagePolicy
 
@@ -62,6 +63,7 @@ class FolderSource:
     counts: FolderCounts = field(default_factory=FolderCounts)
     arrivals: Arrivals = field(init=False)
     outage: Outage = field(init=False)
+    _progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         self.arrivals = Arrivals(self.folder)
@@ -118,6 +120,7 @@ class FolderSource:
         publish_paced(records, self.publisher, clock)
         self.journal.done(piece.piece_id, piece.arrivals)
         self._count(piece, read.problems)
+        self._progress.say(self.counts)
         self._move([arrival for arrival in piece.arrivals if arrival.path not in read.problems])
 
     def _entry_ns(self, piece: FilePiece, now_ns: int) -> int:
@@ -141,7 +144,7 @@ class FolderSource:
 
     def _left_out(self, path: str, why: str) -> None:
         self.counts.broken += 1
-        log.warning("%s is left out: %s.", path, why.rstrip("."))
+        log.warning("%s is left out: %s.", path, why.removeprefix(f"{self.folder / path}: ").rstrip("."))
 
     def _move(self, arrivals: list[Arrival]) -> None:
         if self.done_folder is None:

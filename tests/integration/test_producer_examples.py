@@ -1,6 +1,5 @@
 """The producers of deploy/examples, built as a stranger builds them: from records.proto alone, with clients of other
-languages. Each
-publishes a piece to a real broker, and a service judges it."""
+languages. Each publishes a piece to a real broker, and a service judges it."""
 
 import shutil
 import subprocess

@@ -33,6 +33,12 @@ def watch(
     return FolderSource(folder, at, publisher, FrameContent(at, None), gathering, journal, done)
 
 
+def first_piece(source: FolderSource, stop: threading.Event | None = None) -> FolderCounts:
+    """Until the first piece is out."""
+    with closing(source.journal):
+        return source.run(stop or threading.Event(), 0.0, most=1)
+
+
 def once(folder: Path, log: EmbeddedLog, at: Target, done: Path | None = None) -> FolderCounts:
     """One run of the program over what is there."""
     with publishing(log) as publisher:
@@ -192,7 +198,7 @@ def test_a_piece_waits_for_its_files_and_is_published_without_them_after_a_while
                 source.arrivals.look()
                 source.gathering.add(source.arrivals.look())
                 assert list(source.gathering.ready()) == []
-        counts = watch(folder, publisher, target(SPEC), wait_s=AT_ONCE_S).run(threading.Event(), 0.0, most=1)
+        counts = first_piece(watch(folder, publisher, target(SPEC), wait_s=AT_ONCE_S))
     assert (counts.pieces, counts.incomplete) == (1, 1)
     assert "Piece p1 was published without mic" in caplog.text
 
@@ -212,7 +218,7 @@ def test_a_file_that_is_broken_because_somebody_still_writes_is_read_again(folde
             return False
 
     with publishing(log) as publisher:
-        counts = watch(folder, publisher, target(ONE_CAMERA)).run(Writing(), 0.0, most=1)
+        counts = first_piece(watch(folder, publisher, target(ONE_CAMERA)), Writing())
     assert (counts.pieces, counts.broken) == (1, 0)
 
 
@@ -266,7 +272,7 @@ def test_a_folder_that_goes_away_is_waited_for(
             return False
 
     with publishing(log) as publisher:
-        assert watch(folder, publisher, target()).run(Returning(), 0.0, most=1).pieces == 1
+        assert first_piece(watch(folder, publisher, target()), Returning()).pieces == 1
     assert "Waiting for the folder and trying again." in caplog.text
     assert "can be read again" in caplog.text
 
