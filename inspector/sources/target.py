@@ -69,7 +69,8 @@ def target_of(service: Service, wish: Wish) -> Target:
     recipe = _recipe(service, line, wish)
     station = wish.station or (ANY_STATION if recipe.station == "*" else recipe.station)
     product = wish.product or (ANY_PRODUCT if recipe.product == "*" else recipe.product)
-    _check_names(station, product)
+    _check_names(station)
+    _check_product(product)
     if service.recipes.find(line, station, product) is not recipe:
         raise TargetError(
             f"recipe {recipe.name!r} does not hold for product {product!r} at {line}/{station}; choose another with "
@@ -117,7 +118,7 @@ def bare_target(prefix: str, wish: Wish, cameras: Sequence[str], sensors: Sequen
     if wish.line is None:
         raise TargetError("without --config nobody knows the line: name it with --line")
     _check_names(wish.line, station, *cameras)
-    _check_names(station, product)
+    _check_product(product)
     spec = AssemblySpec(tuple(map(CameraSpec, cameras)), tuple(map(parse_sensor, sensors)))
     return Target(Topics(prefix, wish.line), station, product, spec, wish.lot)
 
@@ -140,9 +141,11 @@ def parse_sensor(text: str) -> SensorSpec:
 
 
 def _check_names(*names: str) -> None:
-    *first, last = names
-    for name in first:
+    for name in names:
         if not is_name(name):
             raise TargetError(f"{name!r} is no name; use letters, digits, '-', '_' and '.', at most 48 of them")
-    if not is_text(last):
-        raise TargetError(f"{last!r} is too long, or holds control characters: at most 128 bytes")
+
+
+def _check_product(product: str) -> None:
+    if not is_text(product):
+        raise TargetError(f"{product!r} is too long, or holds control characters: at most 128 bytes")
