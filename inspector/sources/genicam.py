@@ -105,15 +105,20 @@ def pixels_of(component: Component) -> Pixels:
         return cast("Pixels", data.reshape(height_px, width_px).copy())
     if form.startswith("Bayer") and not form.endswith("p") and "Packed" not in form:
         return cast("Pixels", cv2.cvtColor(cast("Pixels", data.reshape(height_px, width_px)), _MOSAICS[form[5:7]]))
-    if form in ("RGB8", "BGR8", "RGB8Packed", "BGR8Packed"):
-        colours = data.reshape(height_px, width_px, 3)
-        return cast("Pixels", (colours[..., ::-1] if form.startswith("RGB") else colours).copy())
+    if form in _COLOURS:
+        colours = data.reshape(height_px, width_px, -1)
+        return cast("Pixels", colours[..., _COLOURS[form]].copy())
     raise CameraAwayError(
         f"its pixel format {form} is not read; set PixelFormat to Mono8 to Mono16, BayerXX8 to BayerXX16, "
-        "RGB8 or BGR8 in the maker's tool"
+        "RGB8, BGR8, RGBa8 or BGRa8 in the maker's tool"
     )
 
 
+_COLOURS = {
+    **{form: [0, 1, 2] for form in ("BGR8", "BGR8Packed", "BGRa8", "BGRa8Packed")},
+    **{form: [2, 1, 0] for form in ("RGB8", "RGB8Packed", "RGBa8", "RGBa8Packed")},
+}
+"""Where blue, green and red stand; what the picture says of its transparency is left out."""
 _MOSAICS = {
     # OpenCV names a mosaic by the second row's second and third pixel, GenICam by the first row's first two.
     "RG": cv2.COLOR_BayerBG2BGR,

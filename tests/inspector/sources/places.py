@@ -43,11 +43,12 @@ def items(log: EmbeddedLog) -> list[Item]:
 
 
 def write_video(path: Path, num_frames: int, rate_hz: float = 50.0) -> Path:
-    """Motion JPEG; each picture is brighter than the one before."""
+    """Motion JPEG; each picture is brighter than the one before, and brighter at its right side."""
     size = (64, 48)
+    ramp = np.tile(np.arange(size[0], dtype=np.uint8)[None, :, None] // 2, (size[1], 1, 3))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, size)
     for number in range(num_frames):
-        writer.write(np.full((size[1], size[0], 3), 20 + number * 200 // num_frames, np.uint8))
+        writer.write(ramp + np.uint8(20 + number * 100 // num_frames))
     writer.release()
     return path
 

@@ -42,6 +42,12 @@ def test_red_and_blue_change_places_where_the_camera_has_red_first() -> None:
     assert np.array_equal(pixels_of(Part("RGB8", data)), data.reshape(2, 4, 3)[..., ::-1])
 
 
+def test_transparency_is_left_out() -> None:
+    data = flat(channels=4)
+    assert np.array_equal(pixels_of(Part("BGRa8", data)), data.reshape(2, 4, 4)[..., :3])
+    assert np.array_equal(pixels_of(Part("RGBa8", data)), data.reshape(2, 4, 4)[..., 2::-1])
+
+
 @pytest.mark.parametrize("order", ["RG", "BG", "GR", "GB"])
 def test_a_mosaic_of_one_colour_becomes_this_colour(order: str) -> None:
     """A red part, seen through the filters in the order that GenICam names: first row's first two pixels."""
