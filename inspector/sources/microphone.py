@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inspector.sources.patient import PatientPublisher, StoppedError
-from inspector.sources.sound_device import InputStream, SoundAwayError, SoundInput, SoundModule, recording
+from inspector.sources.sound_device import SoundAwayError, SoundInput, SoundInputStream, SoundModule, recording
 from inspector.sources.sound_stream import Block, BlockQueue, Chunks
 from inspector.sources.target import Target
 from streams.encoding import to_output
@@ -85,7 +85,7 @@ class Microphone:
     def _is_over(self, stop: threading.Event, most_s: float | None) -> bool:
         return stop.is_set() or (most_s is not None and self.counts.seconds >= most_s - 1e-6)
 
-    def _listen(self, stream: InputStream, stop: threading.Event, outage: Outage, most_s: float | None) -> None:
+    def _listen(self, stream: SoundInputStream, stop: threading.Event, outage: Outage, most_s: float | None) -> None:
         heard_s = time.monotonic()
         while not self._is_over(stop, most_s):
             block = self._blocks.get(_LOOK_S)

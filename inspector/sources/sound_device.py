@@ -35,7 +35,7 @@ class Status(Protocol):
 Callback = Callable[[Samples, int, StreamTime, Status], None]
 
 
-class InputStream(Protocol):
+class SoundInputStream(Protocol):
     """sounddevice's `InputStream`, as far as it is used."""
 
     active: bool
@@ -45,8 +45,12 @@ class InputStream(Protocol):
     def close(self) -> None: ...
 
 
-class OpenStream(Protocol):
-    def __call__(
+class SoundModule(Protocol):
+    """The package sounddevice, as far as it is used."""
+
+    PortAudioError: type[Exception]
+
+    def InputStream(  # noqa: N802 - sounddevice's name
         self,
         *,
         device: int | str | None,
@@ -55,14 +59,7 @@ class OpenStream(Protocol):
         dtype: str,
         blocksize: int,
         callback: Callback,
-    ) -> InputStream: ...
-
-
-class SoundModule(Protocol):
-    """The package sounddevice, as far as it is used."""
-
-    InputStream: OpenStream
-    PortAudioError: type[Exception]
+    ) -> SoundInputStream: ...
 
     def query_devices(self) -> object: ...
 
@@ -92,7 +89,7 @@ def load_sounddevice() -> SoundModule:
 
 
 @contextmanager
-def recording(module: SoundModule, wanted: SoundInput, blocks: BlockQueue) -> Iterator[InputStream]:
+def recording(module: SoundModule, wanted: SoundInput, blocks: BlockQueue) -> Iterator[SoundInputStream]:
     """While the context lasts, samples go to `blocks`. Raises SoundAwayError."""
     clock, rate_hz = SoundClock(), wanted.sensor.sample_rate_hz
 

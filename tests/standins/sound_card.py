@@ -46,7 +46,18 @@ class SoundCard:
     opened: list[CardStream] = field(default_factory=list)
     PortAudioError: type[Exception] = PortAudioError
 
-    def InputStream(self, *, callback: Callback, **options: object) -> CardStream:  # noqa: N802 - sounddevice's name
+    def InputStream(  # noqa: N802 - sounddevice's name
+        self,
+        *,
+        device: int | str | None,
+        samplerate: float,
+        channels: int,
+        dtype: str,
+        blocksize: int,
+        callback: Callback,
+    ) -> CardStream:
+        options: dict[str, object] = {"device": device, "samplerate": samplerate, "channels": channels}
+        options |= {"dtype": dtype, "blocksize": blocksize}
         script = self.scripts.pop(0)
         if isinstance(script, Exception):
             raise script

@@ -9,7 +9,7 @@ import pytest
 
 from inspector.sources.microphone import Microphone, SoundCounts
 from inspector.sources.sound_clock import NS, SoundClock
-from inspector.sources.sound_device import SoundAwayError, SoundInput, SoundModule
+from inspector.sources.sound_device import SoundAwayError, SoundInput
 from inspector.sources.sound_stream import BlockQueue
 from streams.decode.items import Chunk
 from streams.embedded import EmbeddedLog
@@ -27,7 +27,7 @@ def block() -> np.ndarray:
     return RNG.integers(-9000, 9000, (BLOCK, 1)).astype(np.int16)
 
 
-def record(log: EmbeddedLog, card: SoundModule, seconds: float) -> SoundCounts:
+def record(log: EmbeddedLog, card: SoundCard, seconds: float) -> SoundCounts:
     with publishing(log) as publisher:
         wanted = SoundInput(MIC, None, BLOCK_S)
         return Microphone(card, wanted, target(SPEC), publisher, AT_ONCE).run(threading.Event(), seconds)
