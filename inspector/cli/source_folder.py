@@ -45,7 +45,14 @@ class Watching:
 @click.option(
     "--sensor", "sensors", multiple=True, help="With --kafka: NAME:KIND:RATE_HZ, such as mic:audio:16000; repeatable."
 )
-@click.option("--poll", "poll_s", default=0.5, show_default=True, type=click.FloatRange(0.05, 60), help="Seconds.")
+@click.option(
+    "--poll",
+    "poll_s",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0.05, 60),
+    help="Seconds to the next look.",
+)
 @click.option(
     "--wait",
     "wait_s",

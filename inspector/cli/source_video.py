@@ -35,7 +35,12 @@ _OPTIONS = (
     click.option("--count", type=click.IntRange(1), help="End after this many pieces."),
     click.option("--id-prefix", help="Ids of numbered pieces begin so. Default: date and time of the start."),
     click.option(
-        "--wait", "wait_s", default=2.0, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds per picture."
+        "--wait",
+        "wait_s",
+        default=2.0,
+        show_default=True,
+        type=click.FloatRange(0.01, 60),
+        help="Seconds that a piece waits for its pictures.",
     ),
     click.option("--jpeg", type=click.IntRange(1, 100), metavar="QUALITY", help="Send JPEG. Default: PNG, every bit."),
     click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record."),

@@ -17,7 +17,9 @@ from streams.encoding import to_output
 from streams.reminder import Reminder
 
 log = logging.getLogger("inspector.sources")
-REPORT_S = 60.0
+REPORT_S, LOOK_S = 60.0, 0.05
+OPENING = 5
+"""At the start cameras may take so many times `wait_s`: streams need seconds to open."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class CameraStation:
     def run(self, triggers: Iterable[Trigger], stop: threading.Event, most: int | None = None) -> Counts:
         """Until the triggers end, `stop` is set, every camera has ended or `most` pieces are out. Raises LogError."""
         try:
+            self._wait_for_cameras(stop)
             for trigger in triggers:
                 if self._have_ended():
                     break
@@ -64,10 +67,17 @@ class CameraStation:
                 self._progress.say(self.counts)
                 if stop.is_set() or self.counts.pieces == most:
                     break
-            self.publisher.flush()
         except StoppedError as exc:
             log.warning("%s", exc)
         return self.counts
+
+    def _wait_for_cameras(self, stop: threading.Event) -> None:
+        """The first piece finds the cameras open, unless one is away."""
+        deadline_s = time.monotonic() + OPENING * self.wait_s
+        for follower in self.cameras.values():
+            while not follower.newest.has_ended and follower.newest.taken_after(0, LOOK_S) is None:
+                if stop.is_set() or time.monotonic() >= deadline_s:
+                    return
 
     def _have_ended(self) -> bool:
         return all(follower.newest.has_ended for follower in self.cameras.values())
@@ -91,6 +101,7 @@ class CameraStation:
         taken = list(self._pictures(event))
         for camera, sequence, picture in taken:  # encoded afterwards: no camera waits for another one's file
             self._frame(event, camera, sequence, picture)
+        self.publisher.flush()
 
     def _pictures(self, event: pb.PieceEvent) -> Iterator[tuple[str, int, Picture]]:
         """All pictures of all cameras, which take theirs at the same time and share the deadline."""
