@@ -104,10 +104,10 @@ def pixels_of(component: Component) -> Pixels:
     if form.startswith("Mono") and not form.endswith("p") and "Packed" not in form:
         return cast("Pixels", data.reshape(height_px, width_px).copy())
     if form.startswith("Bayer") and not form.endswith("p") and "Packed" not in form:
-        return cast("Pixels", cv2.cvtColor(cast("Pixels", data.reshape(height_px, width_px)), _MOSAICS[form[5:7]]))
+        return cast("Pixels", cv2.cvtColor(data.reshape(height_px, width_px), _MOSAICS[form[5:7]]))
     if form in _COLOURS:
         colours = data.reshape(height_px, width_px, -1)
-        return cast("Pixels", colours[..., _COLOURS[form]].copy())
+        return colours[..., _COLOURS[form]].copy()
     raise CameraAwayError(
         f"its pixel format {form} is not read; set PixelFormat to Mono8 to Mono16, BayerXX8 to BayerXX16, "
         "RGB8, BGR8, RGBa8 or BGRa8 in the maker's tool"

@@ -46,7 +46,7 @@ def write_video(path: Path, num_frames: int, rate_hz: float = 50.0) -> Path:
     """Motion JPEG; each picture is brighter than the one before, and brighter at its right side."""
     size = (64, 48)
     ramp = np.tile(np.arange(size[0], dtype=np.uint8)[None, :, None] // 2, (size[1], 1, 3))
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate_hz, size)
     for number in range(num_frames):
         writer.write(ramp + np.uint8(20 + number * 100 // num_frames))
     writer.release()

@@ -66,7 +66,7 @@ def test_the_end_of_a_video_ends_the_wait() -> None:
 
 def test_a_camera_that_goes_away_is_opened_again_and_both_are_said(caplog: pytest.LogCaptureFixture) -> None:
     first, second = Script(1, CameraAwayError("cable")), Script(2, VideoEndedError())
-    openers = [CameraAwayError("off"), first, CameraAwayError("still off"), second]
+    openers: list[Exception | Script] = [CameraAwayError("off"), first, CameraAwayError("still off"), second]
 
     def opens() -> Camera:
         step = openers.pop(0)

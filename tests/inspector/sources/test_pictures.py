@@ -16,7 +16,7 @@ from tests.inspector.sources.places import target
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
 def test_png_keeps_every_bit(dtype: type, shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    pixels: np.ndarray = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
     done = encode(pixels)
     assert np.array_equal(decode_file(done.data, done.format, Limits()), pixels)
 
