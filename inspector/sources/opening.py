@@ -3,10 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from inspector.config.opening import open_log
-from inspector.config.service import Service, load_service
+from inspector.config.service import Service
 from inspector.sources.patient import PatientPublisher
 from inspector.sources.target import Target, TargetError
 from streams.kafka.log import KafkaLog
@@ -36,8 +35,3 @@ def service_publisher(service: Service, stop: threading.Event) -> Iterator[Patie
     """Raises LogError, ConfigError."""
     with closing(open_log(service.path, service.config, stop)) as log, closing(log.publisher()) as publisher:
         yield PatientPublisher(publisher, stop)
-
-
-def service_of(path: Path) -> Service:
-    """Raises ConfigError."""
-    return load_service(path)
