@@ -19,7 +19,7 @@ from inspector.sources.newest import Follower, Opener
 from inspector.sources.pictures import FrameContent, PictureError
 from inspector.sources.target import TargetError
 from inspector.sources.triggers import Numbered, Trigger, at_rhythm, from_lines
-from inspector.sources.video import device, shown_url, stream, video_file, with_login
+from inspector.sources.video import device, quiet, shown_url, stream, video_file, with_login
 
 ERRORS = (PictureError, TargetError)
 _OPTIONS = (
@@ -161,6 +161,7 @@ def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[t
     """Follows all devices and publishes a piece for each trigger."""
     names = cameras_of(resolved.target, shooting.names, len(devices))
     content = FrameContent(resolved.target, shooting.large_to)
+    quiet()
     cv2.setNumThreads(1)
     followers = {name: Follower(shown, opener) for name, (shown, opener) in zip(names, devices, strict=True)}
     _say(resolved, shooting, followers)

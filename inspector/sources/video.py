@@ -1,5 +1,6 @@
 """Reads cameras, video streams and video files through OpenCV."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,14 @@ from inspector.sources.pictures import Pixels
 OPEN_S, READ_S = 8.0, 5.0
 """How long a stream may take to answer, and then to send a picture."""
 FASTEST_HZ = 1000.0
+
+
+def quiet() -> None:
+    """Call it before the first camera is opened: OpenCV and the decoders in it write a line to the terminal for many a
+    picture and would hide ours. `OPENCV_FFMPEG_LOGLEVEL` and `OPENCV_LOG_LEVEL` in the environment bring them back."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.setLogLevel(0)
 
 
 class VideoCamera:

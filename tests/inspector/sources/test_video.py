@@ -1,5 +1,8 @@
 """Streams, files and their addresses. A real RTSP server plays a real file where GStreamer's is installed."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -47,6 +50,26 @@ def test_user_and_password_go_into_the_address_and_never_into_a_log_line() -> No
 def test_a_stream_that_nobody_serves_is_away_within_its_limit() -> None:
     with pytest.raises(CameraAwayError, match="does not answer"):
         stream(f"rtsp://127.0.0.1:{free_port()}/a", open_s=2.0, read_s=2.0)()
+
+
+def test_opencv_writes_nothing_past_the_log() -> None:
+    """It has something to say about a stream that nobody serves, as it has about many a picture."""
+    program = (
+        "import contextlib, sys\n"
+        "from inspector.sources.newest import CameraAwayError\n"
+        "from inspector.sources.video import quiet, stream\n"
+        "if sys.argv[2:]: quiet()\n"
+        "with contextlib.suppress(CameraAwayError): stream(sys.argv[1], open_s=2.0, read_s=2.0)()\n"
+    )
+    said = []
+    for words in ([], ["quiet"]):
+        command = [sys.executable, "-c", program, f"rtsp://127.0.0.1:{free_port()}/a", *words]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV_")}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0
+        said.append(done.stdout + done.stderr)
+    assert "refused" in said[0]
+    assert not said[1]
 
 
 @pytest.fixture(scope="module")
