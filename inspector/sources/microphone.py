@@ -16,7 +16,7 @@ from streams.outage import Outage, OutageLines, OutagePolicy
 from streams.reminder import Reminder
 
 log = logging.getLogger("inspector.sources")
-SILENT_S = 5.0
+SILENT_S, LATE_S = 5.0, 0.5
 """A card that gives no samples for this long is opened again."""
 FLUSH_S, REPORT_S, FULL_SCALE = 1.0, 60.0, 32768.0
 _LOOK_S = 0.2
@@ -102,12 +102,24 @@ class Microphone:
     def _publish(self, block: Block) -> None:
         if not self.counts.chunks:
             log.info("%s", _level(self.wanted.sensor.name, block))
+        self._check_delay(block)
         self.publisher.publish([to_output(self.target.topics, self._chunks.of(block))])
         self.counts.chunks += 1
         self.counts.seconds += len(block.samples) / self.wanted.sensor.sample_rate_hz
         if time.monotonic() - self._flushed_s > FLUSH_S:
             self.publisher.flush()
             self._flushed_s = time.monotonic()
+
+    def _check_delay(self, block: Block) -> None:
+        """The service does not wait for sound for long."""
+        end_ns = block.first_ns + round(len(block.samples) / self.wanted.sensor.sample_rate_hz * 1e9)
+        delay_s = (time.time_ns() - end_ns) / 1e9
+        if delay_s > LATE_S:
+            words = (
+                f"samples come {delay_s:.1f} s after they were taken, and the service waits max_delay_s for them: "
+                "raise [join] max_delay_s, or lower the delay of the sound system"
+            )
+            self._reminder.add("delay", self.wanted.sensor.name, words)
 
     def _report(self) -> None:
         """One line a minute for each kind of loss."""
@@ -116,15 +128,19 @@ class Microphone:
             (
                 self.counts.overflows,
                 self._blocks.overflows,
-                "the sound card lost samples (this machine is late)",
+                "the sound card lost samples, which pieces of that moment lack",
             ),
-            (self.counts.dropped, self._blocks.dropped, "sound was lost while the log was away"),
+            (
+                self.counts.dropped,
+                self._blocks.dropped,
+                "sound was lost while the log was away",
+            ),
         ):
             for _ in range(after - before):
                 self._reminder.add(words, name, words)
         self.counts.overflows, self.counts.dropped = self._blocks.overflows, self._blocks.dropped
         for _, happened in self._reminder.due(time.monotonic()):
-            log.warning("%s: %s, %d time(s); pieces of that moment lack it.", name, happened.words, happened.count)
+            log.warning("%s: %s (%d times).", name, happened.words, happened.count)
 
 
 def _level(name: str, block: Block) -> str:

@@ -58,6 +58,7 @@ class SoundModule(Protocol):
         channels: int,
         dtype: str,
         blocksize: int,
+        latency: float,
         callback: Callback,
     ) -> SoundInputStream: ...
 
@@ -86,25 +87,33 @@ def load_sounddevice() -> SoundModule:
             f"the PortAudio library is not installed ({exc}): apt-get install libportaudio2 (on macOS and Windows "
             "it comes with the package)"
         ) from exc
+    except Exception as exc:  # its own error, when PortAudio cannot start: that class cannot be imported then
+        raise SoundMissingError(
+            f"PortAudio does not start here ({exc}): correct the sound system's settings, such as ~/.asoundrc"
+        ) from exc
 
 
 @contextmanager
 def recording(module: SoundModule, wanted: SoundInput, blocks: BlockQueue) -> Iterator[SoundInputStream]:
     """While the context lasts, samples go to `blocks`. Raises SoundAwayError."""
-    clock, rate_hz = SoundClock(), wanted.sensor.sample_rate_hz
+    clock = SoundClock(wanted.sensor.sample_rate_hz)
 
     def take(samples: Samples, num_samples: int, times: StreamTime, status: Status) -> None:
         wall_ns = time.time_ns()
-        first_ns = clock.first_ns(times.inputBufferAdcTime, times.currentTime, wall_ns, num_samples / rate_hz)
-        blocks.put(samples.copy(), first_ns, card_lost=bool(status.input_overflow))
+        has_lost = bool(status.input_overflow)
+        if has_lost:
+            clock.begin()
+        first_ns = clock.first_ns(times.inputBufferAdcTime, times.currentTime, wall_ns, num_samples)
+        blocks.put(samples.copy(), first_ns, card_lost=has_lost)
 
     try:
         stream = module.InputStream(
             device=wanted.device,
-            samplerate=rate_hz,
+            samplerate=wanted.sensor.sample_rate_hz,
             channels=wanted.sensor.num_channels,
             dtype="float32" if wanted.is_float else "int16",
-            blocksize=max(1, round(wanted.block_s * rate_hz)),
+            blocksize=max(1, round(wanted.block_s * wanted.sensor.sample_rate_hz)),
+            latency=wanted.block_s,
             callback=take,
         )
         try:

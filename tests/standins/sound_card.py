@@ -54,10 +54,11 @@ class SoundCard:
         channels: int,
         dtype: str,
         blocksize: int,
+        latency: float,
         callback: Callback,
     ) -> CardStream:
         options: dict[str, object] = {"device": device, "samplerate": samplerate, "channels": channels}
-        options |= {"dtype": dtype, "blocksize": blocksize}
+        options |= {"dtype": dtype, "blocksize": blocksize, "latency": latency}
         script = self.scripts.pop(0)
         if isinstance(script, Exception):
             raise script
