@@ -58,4 +58,4 @@ def test_pictures_of_a_video_are_pieces_by_the_lines_of_standard_input(line: Ser
     video = write_video(tmp_path / "v.avi", 60)
     source(line, "rtsp", video, "--again", "--stdin", "--wait", "60", text="v1\nv2\n")
     for piece in ("v1", "v2"):
-        assert "top" in present(verdict(line, piece))
+        assert [frame.camera for frame in verdict(line, piece).inputs.frames] == ["top"]
