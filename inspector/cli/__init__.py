@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "rollback": ("inspector.cli.deploying", "Ends a trial, or returns to the previous deployment.", OPERATE),
     "serve": ("inspector.cli.serving", "Runs the whole service with one command.", LINE),
     "simulate": ("inspector.cli.simulate", "Simulates a line: as a data set, or live.", LINE),
+    "source": ("inspector.cli.source", "Publishes a real camera, microphone or folder.", LINE),
     "topics": ("inspector.cli.topics", "Creates or checks the topics on Kafka.", OPERATE),
     "train": ("inspector.cli.training", "Trains a model on a data set and writes its bundle.", MODEL),
     "verdict": ("inspector.cli.watch", "Prints a recent verdict as JSON.", LINE),

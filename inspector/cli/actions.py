@@ -34,6 +34,12 @@ COMMAND_ACTIONS: Mapping[str, str] = {
     "review second-opinion": "review.ask_second_opinion",
     "rollback": "rollback",
     "simulate --config": "line.publish",
+    "source camera": "line.publish",
+    "source folder": "line.publish",
+    "source genicam": "line.publish",
+    "source microphone": "line.publish",
+    "source replay": "line.publish",
+    "source rtsp": "line.publish",
     "topics check": "topics.see",
     "topics create": "topics.change",
 }

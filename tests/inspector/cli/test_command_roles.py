@@ -31,6 +31,12 @@ MORE = {
     "review known retire": ("1",),
     "review second-opinion": PIECE,
     "rollback": ("--no-wait",),
+    "source camera": ("0", "--stdin", "--wait", "0.01"),
+    "source folder": (".", "--once"),
+    "source genicam": ("0", "--producer", "service.toml", "--stdin", "--wait", "0.01"),
+    "source microphone": ("--duration", "0.1"),
+    "source replay": ("manifest.jsonl",),
+    "source rtsp": ("rtsp://127.0.0.1:9/x", "--stdin", "--wait", "0.01"),
     "simulate --config": ("--pieces", "1"),
 }
 """Arguments that a command needs."""

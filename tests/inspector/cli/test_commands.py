@@ -72,7 +72,7 @@ def test_a_command_with_a_dash_in_its_name_is_a_function_with_an_underscore(monk
 
 
 @pytest.mark.parametrize(
-    "name", ["check", "demo", "doctor", "feedback", "replay", "simulate", "topics", "verdict", "watch"]
+    "name", ["check", "demo", "doctor", "feedback", "replay", "simulate", "source", "topics", "verdict", "watch"]
 )
 def test_every_command_explains_itself(name: str) -> None:
     code, output = call(name, "--help")

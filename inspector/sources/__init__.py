@@ -1,0 +1,1 @@
+"""Publishes real devices and watched folders to a log: cameras, video streams, microphones, files."""
