@@ -5,6 +5,10 @@ Pixels are used as stored: neither the line nor training turns an image by its E
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from encoders.front_end import Image
 from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
@@ -59,3 +63,13 @@ def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
     if isinstance(source, ImageRow):
         return read_image(root / source.path, source.bit_depth)
     return read_clip(root / source.path, source.sample_rate_hz, source.kind)
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """(H, W) grey; white is where the defect is. Read as images are: with their limits, and not turned.
+
+    Raises ManifestError.
+    """
+    image = read_image(path)
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.asarray(grey if grey.itemsize == 1 else grey >> 8, np.uint8)
