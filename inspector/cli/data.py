@@ -3,6 +3,7 @@
 import click
 
 from inspector.cli.data_check import check
+from inspector.cli.data_split import split
 
 
 @click.group()
@@ -18,3 +19,4 @@ def data() -> None:
 
 
 data.add_command(check)
+data.add_command(split)

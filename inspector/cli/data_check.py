@@ -1,6 +1,7 @@
 """`inspector data check`: everything that is wrong with a data set, before anything is trained on it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -56,16 +57,17 @@ def _print(report: DataReport, most: int | None) -> None:
             print_line(f"    and {len(places) - most} more: --all names them")
     for note in report.notes:
         print_line(f"note: {report.manifest.name} {note}")
-    _print_counts(report)
+    print_counts(report.counts)
     print_line(_verdict(report))
 
 
-def _print_counts(report: DataReport) -> None:
-    if not report.counts:
+def print_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    """A table of pieces by label or class and split."""
+    if not counts:
         return
-    width = max(len("pieces"), *map(len, report.counts))
+    width = max(len("pieces"), *map(len, counts))
     print_line(f"{'pieces'.ljust(width)}  " + "  ".join(f"{split:>11}" for split in SPLITS))
-    for name, by_split in report.counts.items():
+    for name, by_split in counts.items():
         print_line(f"{name.ljust(width)}  " + "  ".join(f"{by_split[split]:>11}" for split in SPLITS))
 
 
