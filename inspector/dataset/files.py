@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from encoders.front_end import Image
 from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
-from inspector.dataset.recordings import Clip, read_clip
+from inspector.dataset.recordings import Clip, Layout, read_clip
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.decode.images import decode_file
 from streams.decode.limits import Limits, RecordError
@@ -62,7 +62,16 @@ def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
     """Raises ManifestError, RecordingError."""
     if isinstance(source, ImageRow):
         return read_image(root / source.path, source.bit_depth)
-    return read_clip(root / source.path, source.sample_rate_hz, source.kind)
+    return read_signal(root, source)
+
+
+def read_signal(root: Path, signal: SignalRow) -> Clip:
+    """The recording of a manifest's row as the line delivers it. Raises RecordingError."""
+    return read_clip(root / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal))
+
+
+def layout_of(signal: SignalRow) -> Layout:
+    return Layout(signal.columns, signal.channels_first)
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:

@@ -34,7 +34,7 @@ class Row(BaseModel):
 
 
 class ImageRow(Row):
-    """One image of a piece; path ends in .png, .jpg or .jpeg."""
+    """One image of a piece."""
 
     camera: str
     """Name of the camera."""
@@ -45,7 +45,7 @@ class ImageRow(Row):
 
 
 class SignalRow(Row):
-    """One recording of a piece; path ends in .wav, .flac or .npy."""
+    """One recording of a piece."""
 
     sensor: str
     """Name of the sensor."""
@@ -54,7 +54,11 @@ class SignalRow(Row):
     sample_rate_hz: float = Field(gt=0, allow_inf_nan=False)
     """Samples per second and channel."""
     path: str
-    """Recording, relative to the manifest: .wav, .flac or .npy."""
+    """Recording, relative to the manifest: .wav, .flac, .npy, .csv or .tdms."""
+    columns: tuple[str, ...] = ()
+    """Names of the channels in a CSV or TDMS file; none: all columns but the time."""
+    channels_first: bool = False
+    """Whether a NumPy file holds (channels, samples), as librosa and torch have it."""
 
 
 class PieceRow(Row):

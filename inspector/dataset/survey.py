@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from inspector.dataset.cameras import SurveyedCamera, check_image, image_size
-from inspector.dataset.files import read_mask
+from inspector.dataset.files import layout_of, read_mask
 from inspector.dataset.findings import Finding, listed
 from inspector.dataset.forms import Form, odd_forms
 from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
@@ -94,6 +94,6 @@ def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
 
 
 def _check_signal(root: Path, signal: SignalRow, piece_id: str, forms: list[Form]) -> None:
-    recording = read_recording(root / signal.path, signal.sample_rate_hz, signal.kind)
+    recording = read_recording(root / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal))
     num_samples, num_channels = recording.samples.shape
     forms.append(Form.of_signal(piece_id, signal, num_samples, num_channels))

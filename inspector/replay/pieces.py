@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from inspector.dataset.files import read_image_file
+from inspector.dataset.files import layout_of, read_image_file
 from inspector.dataset.manifest import Label, PieceRow
 from inspector.dataset.recordings import Recording, read_recording
 from inspector.simulation.dataset import CAMERA, MICROPHONE
@@ -66,7 +66,12 @@ class ManifestPieces:
 
     def piece(self, number: int) -> LinePiece:
         row = self._rows[number]
-        recordings = {s.sensor: read_recording(self._folder / s.path, s.sample_rate_hz, s.kind) for s in row.signals}
+        recordings = {
+            signal.sensor: read_recording(
+                self._folder / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal)
+            )
+            for signal in row.signals
+        }
         return LinePiece(
             row.piece_id, self._shots(row), recordings, row.label, row.product, row.defects, row.modality_labels
         )
