@@ -3,6 +3,7 @@
 import click
 
 from inspector.cli.data_check import check
+from inspector.cli.data_import import import_
 from inspector.cli.data_split import split
 
 
@@ -19,4 +20,5 @@ def data() -> None:
 
 
 data.add_command(check)
+data.add_command(import_)
 data.add_command(split)

@@ -64,7 +64,10 @@ def _table(lines: Sequence[str]) -> _Table:
     names = next((_cells(line, separator) for line in lines[:first] if _is_header(line, separator, width)), [])
     if separator == "," and not names and width == 2:
         _refuse_one_column(lines[first:])
-    body = "\n".join(line for line in lines[first:] if line.strip()).replace('"', "")
+    rows = [line.strip() for line in lines[first:] if line.strip()]
+    if separator is not None and rows[0].endswith(separator):
+        rows = [row.removesuffix(separator) for row in rows]
+    body = "\n".join(rows).replace('"', "")
     if separator != ",":
         body = body.replace(",", ".")
     try:
@@ -79,7 +82,7 @@ def _table(lines: Sequence[str]) -> _Table:
 def _first_row(lines: Sequence[str]) -> tuple[int, str | None]:
     """Index of the first line of numbers, and what separates its columns."""
     for index, line in enumerate(lines[:_MAX_PREAMBLE]):
-        for separator in _SEPARATORS:
+        for separator in (mark for mark in _SEPARATORS if mark is None or mark in line):
             cells = _cells(line, separator)
             if cells and _are_numbers(cells) and not (separator == "," and _is_decimal_comma(lines[:index], line)):
                 return index, separator

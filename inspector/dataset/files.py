@@ -29,6 +29,7 @@ _FORMATS = {
     ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
     ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
 }
+IMAGE_SUFFIXES = tuple(_FORMATS)
 
 
 def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | None = None) -> Image:

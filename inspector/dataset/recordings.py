@@ -127,7 +127,8 @@ def _check_shape(decoded: Decoded, kind: str) -> None:
         )
         raise SampleFileError(
             f"{problem}: expected (samples, channels), at most {most} channels, found {num_samples} samples of "
-            f'{num_channels} channels; save its transpose (array.T), or write "channels_first": true into the manifest\'s signal row'
+            f'{num_channels} channels; save its transpose (array.T), or write "channels_first": true into the '
+            "manifest's signal row"
         )
 
 

@@ -3,6 +3,7 @@
 import importlib
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,16 +53,11 @@ def test_what_cannot_be_one_recording_is_refused(
 
 def test_damaged_files_are_refused_by_a_sentence() -> None:
     whole = tdms({"x": VALUES})
-    for size in range(4, len(whole), 7):
-        try:
-            decode_tdms(whole[:size])
-        except SampleFileError as exc:
-            assert str(exc)
-    for place in range(4, 60):
-        try:
-            decode_tdms(whole[:place] + b"\xff" + whole[place + 1 :])
-        except SampleFileError as exc:
-            assert str(exc)
+    cut = [whole[:size] for size in range(4, len(whole), 7)]
+    flipped = [whole[:place] + b"\xff" + whole[place + 1 :] for place in range(4, 60)]
+    for data in (*cut, *flipped):
+        with suppress(SampleFileError):  # any other error is a defect
+            decode_tdms(data)
     with pytest.raises(SampleFileError, match="expected a TDMS file"):
         decode_tdms(b"RIFF")
 

@@ -1,0 +1,49 @@
+"""Folders as classes, and the layout of MVTec AD."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from inspector.dataset.importing.good import good_classes, labelled
+from inspector.dataset.importing.items import DataImportError, Item, images_below, recordings_below
+
+_GOOD = "good"
+
+
+def by_folder(source: Path, good: Sequence[str]) -> Iterator[Item]:
+    """The class of a file is the folder below `source` that it is in. Raises DataImportError."""
+    paths = recordings_below(source)
+    classes = {path: _class_of(source, path) for path in paths}
+    counts = Counter(classes.values())
+    chosen = good_classes(counts, good)
+    for path in paths:
+        label, defects = labelled(classes[path], chosen)
+        yield Item(path, label, defects)
+
+
+def _class_of(source: Path, path: Path) -> str:
+    parts = path.relative_to(source).parts
+    if len(parts) < 2:
+        raise DataImportError(f"{path}: lies in no folder of a class; move it, or name the folder above the classes")
+    return parts[0]
+
+
+def mvtec(source: Path) -> Iterator[Item]:
+    """train/good, test/<class>, ground_truth/<class>/<name>_mask.png. Raises DataImportError."""
+    if not (source / "train").is_dir() or not (source / "test").is_dir():
+        inside = sorted(path.parent.name for path in source.glob("*/train") if path.is_dir())
+        advice = f"name one of its sets: {', '.join(inside)}" if inside else "expected train/good and test/<class>"
+        raise DataImportError(f"{source}: is no set of MVTec AD; {advice}")
+    for part in ("train", "test"):
+        for path in images_below(source / part):
+            name = path.relative_to(source / part).parts[0]
+            if name == path.name:
+                raise DataImportError(f"{path}: lies in no folder of a class; expected {part}/good or {part}/<class>")
+            label, defects = labelled(name, (_GOOD,))
+            yield Item(path, label, defects, mask=None if label == "ok" else _mask(source, name, path))
+
+
+def _mask(source: Path, name: str, path: Path) -> Path | None:
+    folder = source / "ground_truth" / name
+    places = (folder / f"{path.stem}_mask.png", folder / f"{path.stem}.png")
+    return next((place for place in places if place.is_file()), None)
