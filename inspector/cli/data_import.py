@@ -134,9 +134,7 @@ def yolo(source: Path, good: tuple[str, ...], names: str | None, **given: Unpack
 
 @import_.command("csv")
 @_with(*_COMMON, *_SIGNALS)
-@click.option(
-    "--image", "images", multiple=True, metavar="CAMERA=COLUMN", help="Column of an image's path; repeatable."
-)
+@click.option("--image", "images", multiple=True, metavar="CAMERA=COLUMN", help="Column of a path; repeatable.")
 @click.option("--signal", "signals", multiple=True, metavar="SENSOR=COLUMN", help="Column of a path.")
 @click.option("--label", required=True, metavar="COLUMN", help="Column of ok and nok, or of classes.")
 @click.option("--defects", metavar="COLUMN", help="Column of the classes, with | between several.")
@@ -234,6 +232,4 @@ def _print(imported: Imported) -> None:
         print_line(note)
     print_line(f"{imported.manifest} is written; next:")
     print_line(f"  inspector data check {imported.manifest}")
-    print_line(
-        f"  inspector data split {imported.manifest} --shares {DEFAULT} --by {','.join(axes)}   # for other splits"
-    )
+    print_line(f"  inspector data split {imported.manifest} --shares {DEFAULT} --by {','.join(axes)}")

@@ -28,6 +28,9 @@ _FORMATS = {
     ".png": PixelFormat.PIXEL_FORMAT_PNG,
     ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
     ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
+    ".tif": PixelFormat.PIXEL_FORMAT_TIFF,
+    ".tiff": PixelFormat.PIXEL_FORMAT_TIFF,
+    ".bmp": PixelFormat.PIXEL_FORMAT_BMP,
 }
 IMAGE_SUFFIXES = tuple(_FORMATS)
 
@@ -49,7 +52,9 @@ def read_image_file(path: Path, limits: Limits | None = None) -> tuple[PixelForm
     """Format by its name and bytes of an image file, not decoded. Raises ManifestError."""
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
-        raise ManifestError(f"{path}: is no .png or .jpg, the only files that a line sends; convert the image")
+        raise ManifestError(
+            f"{path}: is no {', '.join(IMAGE_SUFFIXES)}, the files that a line sends; convert the image"
+        )
     return form, read_bytes(path, (limits or Limits()).max_reference_bytes, ManifestError)
 
 

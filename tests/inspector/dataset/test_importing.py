@@ -238,6 +238,7 @@ def test_names_of_recordings_say_label_and_group(tmp_path: Path, suffix: str) ->
     for label in ("ok", "bearing"):
         for i in range(NUM):
             path = tmp_path / "in" / f"m{i // 2}{label[0]}_{label}_{i}{suffix}"
+            path.parent.mkdir(exist_ok=True)
             if suffix == ".wav":
                 sound(path)
             elif suffix == ".npy":
@@ -270,7 +271,7 @@ def test_files_that_do_not_match_are_counted_and_sensors_of_one_piece_are_joined
     sound(tmp_path / "in" / "stray.wav")
     pattern = r"(?P<label>\w+)/(?P<piece>(?P<part>\d+))-(?P<sensor>\w+)"
     result = run("recordings", tmp_path / "in", "--pattern", pattern, "--out", tmp_path / "set")
-    assert "1 files do not match the pattern and are left out, first" in result.output
+    assert "1 files do not match the pattern and are left out, the first" in result.output
     rows = read_manifest(tmp_path / "set" / "manifest.jsonl")
     assert len(rows) == NUM
     assert [signal.sensor for signal in rows[0].signals] == ["left", "right"]
