@@ -113,12 +113,23 @@ def decode_file(data: bytes, pixel_format: int, limits: Limits, declared_px: tup
             )
     with _large_image if size > _LARGE_BYTES else nullcontext():
         image = _decode_checked(file, pixel_format, size)
-    if image is None or image.shape != _shape(header) or image.itemsize != header.bytes_per_value:
+    if image is None or image.shape != _decoded_shape(header) or image.itemsize != header.bytes_per_value:
         actual_form = "nothing" if image is None else f"{image.shape} {image.dtype}"
         raise bad_image(
-            f"the file decodes to {actual_form}, expected {_shape(header)} as its header says: send it again"
+            f"the file decodes to {actual_form}, expected {_decoded_shape(header)} as its header says: send it again"
         )
-    return image
+    return _opaque(image, header) if header.has_alpha else image
+
+
+def _opaque(image: Image, header: Header) -> Image:
+    """The image without its alpha channel. Raises RecordError where that hides a pixel."""
+    hidden = np.count_nonzero(image[..., 3] != np.iinfo(image.dtype).max)
+    if hidden:
+        raise bad_image(
+            f"{hidden} of {header.width_px * header.height_px} pixels are transparent (alpha), expected none: save it "
+            "without alpha, on a background"
+        )
+    return cast(Image, np.ascontiguousarray(image[..., : header.channels] if header.channels > 1 else image[..., 0]))
 
 
 def read_file(data: bytes, pixel_format: int, limits: Limits) -> ImageFile:
@@ -131,7 +142,7 @@ def read_file(data: bytes, pixel_format: int, limits: Limits) -> ImageFile:
 def _check_size(header: Header, limits: Limits) -> int:
     """The decoded size in bytes. Raises RecordError where it exceeds the limits."""
     width_px, height_px = header.width_px, header.height_px
-    num_bytes = width_px * height_px * header.channels * header.bytes_per_value
+    num_bytes = width_px * height_px * header.decoded_channels * header.bytes_per_value
     if width_px == 0 or height_px == 0:
         raise bad_image(f"the image has {width_px} x {height_px} px, expected both above 0: send it again")
     if (
@@ -147,9 +158,9 @@ def _check_size(header: Header, limits: Limits) -> int:
     return num_bytes
 
 
-def _shape(header: Header) -> tuple[int, ...]:
-    plane = (header.height_px, header.width_px)
-    return plane if header.channels == 1 else (*plane, header.channels)
+def _decoded_shape(header: Header) -> tuple[int, ...]:
+    plane, channels = (header.height_px, header.width_px), header.decoded_channels
+    return plane if channels == 1 else (*plane, channels)
 
 
 def _decode_checked(file: ImageFile, pixel_format: int, size: int) -> Image | None:
