@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,21 +33,32 @@ _SEPARATORS = (";", "\t", ",", None)
 @dataclass(frozen=True)
 class _Table:
     names: tuple[str, ...]
-    """Empty without a line of names."""
+    """Of the channels; empty without a line of names."""
     values: NDArray[np.float64]
+    """Of the channels."""
+    times: NDArray[np.float64] | None = None
+    times_name: str = ""
 
 
 def decode_csv(data: bytes, columns: Sequence[str] = ()) -> Decoded:
-    """float32 as written, (samples, channels): these columns, or all but the time. Raises SampleFileError."""
+    """float32 as written, (samples, channels): these columns, or all but the time. Without names, columns are 1, 2, ...
+
+    Raises SampleFileError, for times that do not rise evenly too, unless columns are given.
+    """
     if len(data) > MAX_CSV_BYTES:
         raise SampleFileError(f"has {len(data)} bytes, expected at most {MAX_CSV_BYTES}; save it as .npy")
     table = _table(_text(data).splitlines())
-    has_time = bool(table.names) and _TIME.fullmatch(table.names[0]) is not None and table.values.shape[1] > 1
-    rate_hz = _rate_hz(table.names[0], table.values[:, 0]) if has_time else None
-    chosen = [_index(table.names, column) for column in columns] or list(range(has_time, table.values.shape[1]))
+    names = table.names or tuple(map(str, range(1, table.values.shape[1] + 1)))
+    chosen = [_index(names, column) for column in columns]
+    try:
+        rate_hz = None if table.times is None else _rate_hz(table.times_name, table.times)
+    except SampleFileError:
+        if not columns:
+            raise
+        rate_hz = None
+    values = table.values[:, chosen] if chosen else table.values
     with np.errstate(over="ignore"):
-        samples = np.ascontiguousarray(table.values[:, chosen], np.float32)
-    return Decoded(samples, rate_hz, _RATE_TOLERANCE)
+        return Decoded(np.ascontiguousarray(values, np.float32), rate_hz, _RATE_TOLERANCE)
 
 
 def _text(data: bytes) -> str:
@@ -60,23 +72,56 @@ def _text(data: bytes) -> str:
 
 def _table(lines: Sequence[str]) -> _Table:
     first, separator = _first_row(lines)
-    width = len(_cells(lines[first], separator))
-    names = next((_cells(line, separator) for line in lines[:first] if _is_header(line, separator, width)), [])
-    if separator == "," and not names and width == 2:
-        _refuse_one_column(lines[first:])
     rows = [line.strip() for line in lines[first:] if line.strip()]
     if separator is not None and rows[0].endswith(separator):
         rows = [row.removesuffix(separator) for row in rows]
+    width = len(_cells(rows[0], separator))
+    names = next((_cells(line, separator) for line in lines[:first] if _is_header(line, separator, width)), [])
+    if separator == "," and not names and width == 2:
+        _refuse_one_column(rows)
+    stamps = None
+    if separator is not None and _is_stamp(_cells(rows[0], separator)[0]):
+        stamps = _stamps([row.partition(separator)[0] for row in rows], first)
+        rows = [row.partition(separator)[2] for row in rows]
+    values = _numbers(rows, separator, first)
+    if stamps is not None:
+        return _Table(tuple(names[1:]), values, stamps, "date")
+    if names and width > 1 and _TIME.fullmatch(names[0]):
+        return _Table(tuple(names[1:]), values[:, 1:], values[:, 0], names[0])
+    return _Table(tuple(names), values)
+
+
+def _numbers(rows: Sequence[str], separator: str | None, first: int) -> NDArray[np.float64]:
     body = "\n".join(rows).replace('"', "")
     if separator != ",":
         body = body.replace(",", ".")
     try:
-        values = np.loadtxt(io.StringIO(body), np.float64, comments=None, delimiter=separator, ndmin=2)
+        return np.loadtxt(io.StringIO(body), np.float64, comments=None, delimiter=separator, ndmin=2)
     except ValueError as exc:
+        width = len(_cells(rows[0], separator))
         raise SampleFileError(
             f"has a row that is no {width} numbers, counted from line {first + 1} ({exc}); correct that line"
         ) from exc
-    return _Table(tuple(name.strip() for name in names), values)
+
+
+def _is_stamp(cell: str) -> bool:
+    """Whether it is a date with a time, as in ISO 8601."""
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return not cell.isdigit() and ":" in cell
+
+
+def _stamps(cells: Sequence[str], first: int) -> NDArray[np.float64]:
+    """Seconds since the first."""
+    try:
+        moments = [datetime.fromisoformat(cell.strip().strip('"')) for cell in cells]
+        return np.array([(moment - moments[0]).total_seconds() for moment in moments])
+    except (ValueError, TypeError) as exc:
+        raise SampleFileError(
+            f"has a row without a date like the others, counted from line {first + 1} ({exc}); correct that line"
+        ) from exc
 
 
 def _first_row(lines: Sequence[str]) -> tuple[int, str | None]:
@@ -84,7 +129,7 @@ def _first_row(lines: Sequence[str]) -> tuple[int, str | None]:
     for index, line in enumerate(lines[:_MAX_PREAMBLE]):
         for separator in (mark for mark in _SEPARATORS if mark is None or mark in line):
             cells = _cells(line, separator)
-            if cells and _are_numbers(cells) and not (separator == "," and _is_decimal_comma(lines[:index], line)):
+            if cells and _are_samples(cells) and not (separator == "," and _is_decimal_comma(lines[:index], line)):
                 return index, separator
     raise SampleFileError(
         f"has no line of numbers among its first {_MAX_PREAMBLE}; expected one row an instant, one column a channel"
@@ -101,6 +146,11 @@ def _are_numbers(cells: Sequence[str]) -> bool:
     return all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
+def _are_samples(cells: Sequence[str]) -> bool:
+    """Numbers, the first of which may be a date instead."""
+    return _are_numbers(cells) or (len(cells) > 1 and _is_stamp(cells[0]) and _are_numbers(cells[1:]))
+
+
 def _is_decimal_comma(before: Sequence[str], line: str) -> bool:
     """Whether `1,5` under a single name is one number."""
     named = [text for text in before if text.strip()]
@@ -109,7 +159,7 @@ def _is_decimal_comma(before: Sequence[str], line: str) -> bool:
 
 def _is_header(line: str, separator: str | None, width: int) -> bool:
     cells = _cells(line, separator)
-    return len(cells) == width and not _are_numbers(cells) and all(cells)
+    return len(cells) == width and not _are_samples(cells) and all(cells)
 
 
 def _refuse_one_column(lines: Sequence[str]) -> None:
@@ -126,8 +176,8 @@ def _rate_hz(name: str, times: NDArray[np.float64]) -> float | None:
     if len(times) < 2 or not np.isfinite(times).all():
         return None
     unit_s = next((factor for unit, factor in _UNITS if unit.search(name)), 1.0)
-    step = float(times[-1] - times[0]) / (len(times) - 1)
     steps = np.diff(times)
+    step = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - step) > _STEP_TOLERANCE * abs(step))
     if step <= 0 or len(uneven):
         row = int(uneven[0]) + 1 if len(uneven) else 1
@@ -135,7 +185,8 @@ def _rate_hz(name: str, times: NDArray[np.float64]) -> float | None:
             f"has times ({name}) that do not rise evenly, first at sample {row}: {times[row]:g} after "
             f"{times[row - 1]:g}; samples are missing or doubled: resample it, or leave the piece out"
         )
-    return float(f"{1 / (step * unit_s):.4g}")
+    mean_s = float(times[-1] - times[0]) / len(steps) * unit_s  # more exact than a step of few digits
+    return float(f"{1 / mean_s:.4g}")
 
 
 def _index(names: Sequence[str], column: str) -> int:

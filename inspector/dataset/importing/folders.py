@@ -1,24 +1,34 @@
 """Folders as classes, and the layout of MVTec AD."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from inspector.dataset.importing.good import good_classes, labelled
-from inspector.dataset.importing.items import DataImportError, Item, images_below, recordings_below
+from inspector.dataset.importing.items import DataImportError, Item, images_below, is_image, recordings_below
 
-_GOOD = "good"
+_GOOD, _MASK = "good", "_mask"
 
 
 def by_folder(source: Path, good: Sequence[str]) -> Iterator[Item]:
-    """The class of a file is the folder below `source` that it is in. Raises DataImportError."""
-    paths = recordings_below(source)
+    """The class of a file is the folder below `source` that it is in; <name>_mask is the mask of <name>. Raises
+    DataImportError."""
+    found = recordings_below(source)
+    masks = masks_of(found)
+    paths = [path for path in found if path not in masks.values()]
     classes = {path: _class_of(source, path) for path in paths}
     counts = Counter(classes.values())
     chosen = good_classes(counts, good)
     for path in paths:
         label, defects = labelled(classes[path], chosen)
-        yield Item(path, label, defects)
+        yield Item(path, label, defects, mask=masks.get(path) if label == "nok" else None)
+
+
+def masks_of(paths: Sequence[Path]) -> Mapping[Path, Path]:
+    """Images called <name>_mask beside an image <name>, by that image."""
+    images = {path.with_suffix(""): path for path in paths if is_image(path) and not path.stem.endswith(_MASK)}
+    masks = {path.with_name(path.stem.removesuffix(_MASK)): path for path in paths if path.stem.endswith(_MASK)}
+    return {images[name]: mask for name, mask in masks.items() if name in images}
 
 
 def _class_of(source: Path, path: Path) -> str:

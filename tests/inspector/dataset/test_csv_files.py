@@ -89,6 +89,27 @@ def test_the_reader_of_recordings_takes_csv_with_the_rate_of_its_times(tmp_path:
         read_recording(tmp_path / "a.csv", 12_800, "vibration")
 
 
+def test_columns_without_names_are_counted_from_1() -> None:
+    """As in the FEMTO bearing set: hour, minute, second, microsecond, two accelerations."""
+    decoded = decode_csv(b"9,39,39,65664,0.552,-0.146\n9,39,39,65703,0.501,-0.48\n", ("5", "6"))
+    np.testing.assert_array_equal(decoded.samples, np.array([[0.552, -0.146], [0.501, -0.48]], np.float32))
+    with pytest.raises(SampleFileError, match=r"has no column '7'; it has 1, 2, 3, 4, 5, 6"):
+        decode_csv(b"9,39,39,65664,0.552,-0.146\n", ("7",))
+
+
+def test_a_first_column_of_dates_states_the_rate_and_is_no_channel() -> None:
+    rows = "".join(f"2020-02-08 13:30:{second:02};{second},5;1\n" for second in range(40))
+    decoded = decode_csv(f"datetime;Strom;Druck\n{rows}".encode())
+    assert decoded.samples.shape == (40, 2)
+    assert decoded.sample_rate_hz == 1.0
+    gap = f"datetime;Strom;Druck\n{rows}2020-02-08 13:31:59;1;1\n".encode()
+    with pytest.raises(SampleFileError, match=r"times \(date\) that do not rise evenly, first at sample 40"):
+        decode_csv(gap)
+    assert decode_csv(gap, ("Druck",)).samples.shape == (41, 1)
+    with pytest.raises(SampleFileError, match="has a row without a date like the others"):
+        decode_csv(f"datetime;x\n{rows}yesterday;1;1\n".encode())
+
+
 def test_nan_in_a_csv_is_refused_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n3,nan\n")
     with pytest.raises(RecordingError, match="sample 1 of channel 1 is nan"):

@@ -87,6 +87,17 @@ def test_which_class_is_good_is_asked_for_where_that_is_unclear(tmp_path: Path) 
     assert {row.defects for row in rows if row.label == "nok"} == {("Patches",)}
 
 
+def test_masks_beside_pictures_are_masks_and_no_pictures(tmp_path: Path) -> None:
+    source = class_folders(tmp_path)
+    for i in range(NUM):
+        mask = np.full(SIZE, 255, np.uint8)
+        (source / "crack" / f"lot{i // 2}" / f"{i}_mask.png").write_bytes(image_file(".png", mask))
+    rows = imported(tmp_path, "folders", source)
+    assert len(rows) == 3 * NUM
+    assert {bool(row.mask) for row in rows if row.defects == ("crack",)} == {True}
+    assert rows[0].mask == "../in/crack/lot0/0_mask.png"
+
+
 def test_recordings_are_copied_on_demand_and_no_manifest_is_overwritten(tmp_path: Path) -> None:
     rows = imported(tmp_path, "folders", class_folders(tmp_path), "--copy")
     assert rows[0].images[0].path == "files/crack/lot0/0.png"
