@@ -176,17 +176,26 @@ def _rate_hz(name: str, times: NDArray[np.float64]) -> float | None:
     if len(times) < 2 or not np.isfinite(times).all():
         return None
     unit_s = next((factor for unit, factor in _UNITS if unit.search(name)), 1.0)
-    steps = np.diff(times)
-    step = float(np.median(steps))
-    uneven = np.flatnonzero(np.abs(steps - step) > _STEP_TOLERANCE * abs(step))
-    if step <= 0 or len(uneven):
-        row = int(uneven[0]) + 1 if len(uneven) else 1
+    mean = float(times[-1] - times[0]) / (len(times) - 1)
+    uneven = _uneven(times, mean)
+    if mean <= 0 or len(uneven):
+        row = int(uneven[0]) if len(uneven) else 1
         raise SampleFileError(
             f"has times ({name}) that do not rise evenly, first at sample {row}: {times[row]:g} after "
             f"{times[row - 1]:g}; samples are missing or doubled: resample it, or leave the piece out"
         )
-    mean_s = float(times[-1] - times[0]) / len(steps) * unit_s  # more exact than a step of few digits
-    return float(f"{1 / mean_s:.4g}")
+    return float(f"{1 / (mean * unit_s):.4g}")
+
+
+def _uneven(times: NDArray[np.float64], mean: float) -> NDArray[np.intp]:
+    """Indices of times that come too early or too late."""
+    steps = np.diff(times)
+    usual = float(np.median(steps))
+    digits = float(np.min(np.abs(steps[steps != 0]), initial=np.inf))
+    if digits > mean or usual == 0:  # so few digits that several samples have one time
+        ideal = times[0] + mean * np.arange(len(times))
+        return np.flatnonzero(np.abs(times - ideal) > 2 * digits)
+    return np.flatnonzero(np.abs(steps - usual) > _STEP_TOLERANCE * abs(usual)) + 1
 
 
 def _index(names: Sequence[str], column: str) -> int:

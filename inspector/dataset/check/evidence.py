@@ -53,10 +53,12 @@ def part_findings(dataset: Labelled) -> Iterator[Finding]:
     if few:
         listed = "; ".join(f"{name} {', '.join(f'{n} in {split}' for split, n in by_split.items())}"
                            for name, by_split in few.items())  # fmt: skip
+        enough = [name for name in few if sum(counts[name].values()) >= FEWEST_PARTS * len(SPLITS)]
+        advice = ", or give small splits more: `inspector data split --shares`" if enough else ""
         yield Finding(
             "evidence",
             f"{len(few)} of {len(dataset.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
-            f"({listed}): they are hardly learned or measured, and their escape rate is unknown; record more",
+            f"({listed}): they are hardly learned or measured, and their escape rate is unknown; record more{advice}",
         )
     if not {"ok", "nok"} <= {row.label for row in in_split(dataset.rows, "test")}:
         yield Finding(

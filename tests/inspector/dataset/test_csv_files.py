@@ -43,6 +43,14 @@ def test_a_first_column_of_times_is_no_channel_and_states_the_rate(header: str, 
     assert decoded.sample_rate_hz == rate_hz
 
 
+def test_times_of_fewer_digits_than_the_step_needs_state_the_rate_too() -> None:
+    rows = "\n".join(f"{i / 25_600:.4f},{i % 7}" for i in range(2560))
+    assert decode_csv(f"t,x\n{rows}\n".encode()).sample_rate_hz == pytest.approx(25_600, rel=0.01)
+    torn = rows.replace("0.0500", "0.0900")
+    with pytest.raises(SampleFileError, match="do not rise evenly"):
+        decode_csv(f"t,x\n{torn}\n".encode())
+
+
 def test_one_column_with_decimal_commas_under_a_name_is_one_channel() -> None:
     np.testing.assert_array_equal(decode_csv(b"x\n1,5\n2,5\n").samples, [[1.5], [2.5]])
     np.testing.assert_array_equal(decode_csv(b"x\n1\n2\n").samples, [[1], [2]])
