@@ -78,6 +78,10 @@ class AuditSettings:
     """How often the newest head is copied there."""
     segment_bytes: int = 16 * 2**20
     """A log file of this size is closed and named after its last record; the next one follows from it."""
+    keep_days: float | None = None
+    """Closed files whose records are all older are removed, the oldest first. Without it, none is for its age."""
+    max_bytes: int | None = None
+    """With more bytes of log files and heads, the oldest closed files are removed. Without it, none is for its size."""
 
 
 @dataclass(frozen=True, slots=True)

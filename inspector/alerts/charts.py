@@ -84,8 +84,10 @@ class RateChart:
 
     def _change(self) -> Signal:
         self._is_firing, self._total = not self._is_firing, 0
-        figures = f"{self._num_bad} of the last {self._num_pieces} pieces ({self._num_bad / self._num_pieces:.1%})"
-        return Signal(self._is_firing, f"{figures}; usual are {self._cusum.before:.1%}")
+        figures = (
+            f"{self._num_bad} of the last {self._num_pieces} pieces ({_percent(self._num_bad / self._num_pieces)})"
+        )
+        return Signal(self._is_firing, f"{figures}; usually {_percent(self._cusum.before)}")
 
     def state(self) -> str:
         return json.dumps(
@@ -209,3 +211,7 @@ class ScoreChart:
 
     def reference(self) -> bytes:
         return self._usual.tobytes()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

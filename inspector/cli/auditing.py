@@ -63,8 +63,9 @@ def verify_log(config: Path, place: str | None, public_key: Path | None, token_f
     alone = "none of them kept elsewhere, so a log that was cut together with its heads would not be found"
     print_line(f"{result.num_records} records and {result.num_heads} heads agree, {kept if outside else alone}")
     if result.first > 1:
+        how = "removed by the log's limits, as it records," if result.is_removed_by_limits else "moved away,"
         print_line(
-            f"the chain is known here from record {result.first} on: {result.first - 1} older records were moved away, "
+            f"the chain is known here from record {result.first} on: {result.first - 1} older records were {how} "
             f"and the signed head of record {result.covered_by} covers them, too"
         )
 

@@ -98,8 +98,7 @@ def recorded(config: Path, action: str, target: str, token_file: Path | None) ->
 def audited(service: HasAccess) -> Iterator[AuditLog]:
     """The service's audit log. Raises ClickException."""
     try:
-        audit = service.access.audit
-        yield AuditLog(audit.folder, segment_bytes=audit.segment_bytes)
+        yield AuditLog.of(service.access.audit)
     except AuditError as exc:
         raise click.ClickException(printable(str(exc))) from exc
 

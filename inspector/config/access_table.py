@@ -104,6 +104,18 @@ class AuditTable(Table):
     heads_to: Text = _AUDIT.heads_to
     heads_every_s: Seconds = _AUDIT.heads_every_s
     segment_bytes: int = Field(default=_AUDIT.segment_bytes, ge=2**20, le=2**40)
+    keep_days: float | None = Field(default=_AUDIT.keep_days, ge=1, le=36_500)
+    max_bytes: int | None = Field(default=_AUDIT.max_bytes, le=2**50)
+
+    @model_validator(mode="after")
+    def _room_for_a_closed_file(self) -> Self:
+        least = 4 * self.segment_bytes
+        if self.max_bytes is not None and self.max_bytes < least:
+            raise ValueError(
+                f"max_bytes is {self.max_bytes}, too little for a closed file, one that grows and their heads; set at "
+                f"least {least} (four times segment_bytes), or lower segment_bytes"
+            )
+        return self
 
 
 class AccessTable(Table):
@@ -157,6 +169,8 @@ class AccessTable(Table):
                 self.audit.heads_to,
                 self.audit.heads_every_s,
                 self.audit.segment_bytes,
+                self.audit.keep_days,
+                self.audit.max_bytes,
             ),
         )
 

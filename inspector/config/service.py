@@ -1,10 +1,9 @@
 """Turns a configuration file into a validated `Service`: settings and recipes. Opens no log and no model."""
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -15,6 +14,7 @@ from inspector.config.access_table import AccessTable
 from inspector.config.alerts_table import AlertsTable
 from inspector.config.archive_table import ArchiveTable
 from inspector.config.floor_table import FloorTable
+from inspector.config.kafka_security import kafka_security
 from inspector.config.moved_keys import with_moved_keys
 from inspector.config.recordings_table import RecordingsTable
 from inspector.config.review_table import ReviewTable
@@ -35,7 +35,7 @@ from inspector.recipe.recipes import Recipes, find_recipe_files, load_recipes
 from streams.decode.dead_letters import MAX_RAW_BYTES
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
-from streams.kafka.settings import KafkaSecurity, KafkaSettings
+from streams.kafka.settings import KafkaSettings
 from streams.records import Topics
 from streams.references.addresses import install_hint, missing_package, shown
 
@@ -207,7 +207,7 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
         bootstrap_servers=table.bootstrap_servers,
         group=table.group,
         worker=config.worker.name,
-        security=_security(path, table),
+        security=kafka_security(path, table),
         start_at=table.start_at,
         max_record_bytes=config.max_record_bytes,
         session_timeout_s=table.session_timeout_s,
@@ -219,40 +219,3 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
 def _reread_s(join: JoinSettings) -> float:
     """How much older than the newest judged piece a needed record may be; one minute of it is for windows."""
     return 60.0 + 2 * join.dedup_horizon_s + join.max_delay_s + join.max_skew_s + join.read_ahead_s
-
-
-def _security(path: Path, table: KafkaTable) -> KafkaSecurity:
-    tls, sasl = table.tls, table.sasl
-    files = (tls.ca_file, tls.cert_file, tls.key_file) if tls else (None, None, None)
-    ca_file, cert_file, key_file = (None if file is None else str(file) for file in files)
-    if sasl is None:
-        return KafkaSecurity("ssl" if tls else "plaintext", ca_file, cert_file, key_file)
-    password = _password(path, sasl.password_env, sasl.password_file)
-    protocol: Literal["sasl_ssl", "sasl_plaintext"] = "sasl_ssl" if tls else "sasl_plaintext"
-    return KafkaSecurity(protocol, ca_file, cert_file, key_file, sasl.mechanism, sasl.username, password)
-
-
-def _password_in(path: Path, file: Path) -> str:
-    try:
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        remedy = "let this user read it; it holds the password alone, on one line"
-        raise ConfigError(
-            [Problem(path, "log.sasl.password_file", str(file), f"cannot be read ({why})", remedy)]
-        ) from exc
-    if not password:
-        raise ConfigError([Problem(path, "log.sasl.password_file", str(file), "is empty", "write the password there")])
-    return password
-
-
-def _password(path: Path, variable: str | None, file: Path | None) -> str:
-    if file is not None:
-        return _password_in(path, file)
-    password = os.environ.get(variable or "")
-    if password is None:
-        remedy = "set it in the service's environment, or use password_file"
-        raise ConfigError(
-            [Problem(path, "log.sasl.password_env", repr(variable), "names a variable that is not set", remedy)]
-        )
-    return password

@@ -115,8 +115,8 @@ class Answers:
     def _settle(self, connection: Connection, piece_key: int, finding: Finding, now_ns: int) -> None:
         """Closes the piece after its last answer, or asks a second person where the only one does not know."""
         query = select(_P.verdict_key, _P.wanted).where(_P.key == piece_key).with_for_update()
-        verdict_key, wanted = connection.execute(query).one_or_none() or (_NO_PIECE, 1)
-        if finding.label == Label.LABEL_UNSURE and wanted == 1 and self._settings.second_after_unsure:
+        verdict_key, num_opinions = connection.execute(query).one_or_none() or (_NO_PIECE, 1)
+        if finding.label == Label.LABEL_UNSURE and num_opinions == 1 and self._settings.second_after_unsure:
             ask_second(connection, piece_key)
             return
         still_open = exists().where(_S.piece_key == piece_key, _S.answered_ns.is_(None))
@@ -136,9 +136,9 @@ class Answers:
 def ask_second_opinion(connection: Connection, inspection: InspectionId, now_ns: int) -> bool:
     """Has one more person look at a piece of the queue, which opens again where it is closed; False where it is none,
     or two people look at it already."""
-    same = [_P[name] == value for name, value in zip(inspection._fields, inspection, strict=True)]
-    wanted_once = select(_P.key).where(*same, _P.wanted == 1, _P.ready_ns.is_not(None))
-    piece = connection.execute(wanted_once.with_for_update()).one_or_none()
+    is_this = [_P[name] == value for name, value in zip(inspection._fields, inspection, strict=True)]
+    one_opinion = select(_P.key).where(*is_this, _P.wanted == 1, _P.ready_ns.is_not(None))
+    piece = connection.execute(one_opinion.with_for_update()).one_or_none()
     if piece is None:
         return False
     ask_second(connection, piece.key)
@@ -191,13 +191,13 @@ def _demand_same(slot: _Slot, finding: Finding) -> None:
 
 
 def _inspection(connection: Connection, slot: _Slot) -> InspectionId:
-    own, key = (_P, slot.piece_key) if slot.known_key is None else (_K, slot.known_key)
-    columns = (own.line, own.station, own.piece_id, own.pass_number)
-    return InspectionId(*connection.execute(select(*columns).where(own.key == key)).one())
+    pieces, key = (_P, slot.piece_key) if slot.known_key is None else (_K, slot.known_key)
+    columns = (pieces.line, pieces.station, pieces.piece_id, pieces.pass_number)
+    return InspectionId(*connection.execute(select(*columns).where(pieces.key == key)).one())
 
 
 def num_answers(connection: Connection, reviewer: str, since_ns: int) -> dict[int, int]:
     """How often the reviewer gave each label, known pieces included."""
-    mine = (_S.reviewer == reviewer, _S.answered_ns >= since_ns)
-    query = select(_S.label, func.count()).where(*mine).group_by(_S.label)
+    theirs = (_S.reviewer == reviewer, _S.answered_ns >= since_ns)
+    query = select(_S.label, func.count()).where(*theirs).group_by(_S.label)
     return {int(label): int(count) for label, count in connection.execute(query)}

@@ -18,23 +18,23 @@ ALIKE = ("line", "station", "product", "decision", "reason")
 def known_like(connection: Connection, verdict_key: int, reviewer: str, rest_ns: int, now_ns: int) -> int | None:
     """Key of a known piece that looks like the piece of the verdict, that nobody else holds, and that the reviewer did
     not get for `rest_ns`; drawn from those that were given to them least. None where there is none."""
-    times, mine = func.count(_S.key), and_(_S.known_key == _K.key, _S.reviewer == reviewer)
+    num_given, given_to_reviewer = func.count(_S.key), and_(_S.known_key == _K.key, _S.reviewer == reviewer)
     piece = VERDICTS.alias("piece")
     query = (
-        select(_K.key, times.label("times"))
-        .join_from(REVIEW_KNOWN, REVIEW_SLOTS, mine, isouter=True)
+        select(_K.key, num_given.label("num_given"))
+        .join_from(REVIEW_KNOWN, REVIEW_SLOTS, given_to_reviewer, isouter=True)
         .join(VERDICTS, _V.key == _K.verdict_key)
         .join(piece, and_(piece.c.key == verdict_key, *(piece.c[name] == _V[name] for name in ALIKE)))
         .where(_K.retired_ns.is_(None), ~was_read_twice(REVIEW_KNOWN), ~_held_by_another(reviewer))
         .where(*_same_recordings(verdict_key))
         .group_by(_K.key)
-        .having(or_(times == 0, func.max(_S.lent_ns) < now_ns - rest_ns))
+        .having(or_(num_given == 0, func.max(_S.lent_ns) < now_ns - rest_ns))
     )
     rows = connection.execute(query).all()
     if not rows:
         return None
-    least = min(row.times for row in rows)
-    return int(secrets.choice([row.key for row in rows if row.times == least]))
+    least = min(row.num_given for row in rows)
+    return int(secrets.choice([row.key for row in rows if row.num_given == least]))
 
 
 def _held_by_another(reviewer: str) -> ColumnElement[bool]:
@@ -47,11 +47,11 @@ def _held_by_another(reviewer: str) -> ColumnElement[bool]:
 
 def _same_recordings(verdict_key: int) -> tuple[ColumnElement[bool], ...]:
     """As many pictures of each camera, and the same sensors: a line that got a camera since shows nothing of it."""
-    own, theirs = PIECE_RECORDINGS.alias("own").c, PIECE_RECORDINGS.alias("theirs").c
-    of_known = (own.verdict_key == _K.verdict_key, own.sha256.is_not(None))
-    of_piece = (theirs.verdict_key == verdict_key, theirs.sha256.is_not(None))
-    same = (own[name] == theirs[name] for name in ("source", "sequence", "kind"))
-    num_piece = select(func.count(theirs.key)).where(*of_piece).scalar_subquery()
-    num_known = select(func.count(own.key)).where(*of_known).scalar_subquery()
-    num_both = select(func.count(own.key)).where(*of_known, *of_piece, *same).scalar_subquery()
+    known, piece = PIECE_RECORDINGS.alias("of_known").c, PIECE_RECORDINGS.alias("of_piece").c
+    of_known = (known.verdict_key == _K.verdict_key, known.sha256.is_not(None))
+    of_piece = (piece.verdict_key == verdict_key, piece.sha256.is_not(None))
+    same = (known[name] == piece[name] for name in ("source", "sequence", "kind"))
+    num_piece = select(func.count(piece.key)).where(*of_piece).scalar_subquery()
+    num_known = select(func.count(known.key)).where(*of_known).scalar_subquery()
+    num_both = select(func.count(known.key)).where(*of_known, *of_piece, *same).scalar_subquery()
     return num_known == num_piece, num_both == num_piece

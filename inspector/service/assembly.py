@@ -9,6 +9,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.metrics import watch_size
 from inspector.access.audit.open import open_audit
 from inspector.access.audit.protocol import Audit
 from inspector.config.opening import open_log
@@ -112,6 +113,7 @@ def open_gateway(service: Service, models: Deployed, registry: CollectorRegistry
         closing(open_log(service.path, config)) as log,
         Gateway(_backend(service, models, log, audit), settings, registry) as gateway,
     ):
+        watch_size(registry, service.access.audit.folder)
         yield gateway
 
 

@@ -10,12 +10,13 @@ from inspector.archive.find import Archive
 from inspector.archive.migrate import upgrade
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.database import RecordingRows
-from inspector.archive.recordings.inputs import InputReader, ReadLimits, SharedInputs
+from inspector.archive.recordings.inputs import InputReader, ReadLimits
 from inspector.archive.recordings.keeper import Keeper
 from inspector.archive.recordings.keeping import Keeping
 from inspector.archive.recordings.metrics import RecordingMetrics
 from inspector.archive.recordings.objects import ObjectStore, ObjectStoreError
 from inspector.archive.recordings.retention import Retention
+from inspector.archive.recordings.shared_inputs import SharedInputs
 from inspector.archive.recordings.store import open_store
 from inspector.config.opening import open_log
 from inspector.config.service import Service

@@ -13,8 +13,8 @@ MAX_TEXT = 240
 _NOUNS: Mapping[str, str] = {"image": "picture", "audio": "sound", "vibration": "vibration", "trace": "trace"}
 _SENSES: Mapping[str, str] = {"image": "seen", "audio": "heard", "vibration": "felt", "trace": "measured"}
 _ABSENCES: Mapping[int, str] = {
-    pb.MODALITY_REASON_NOT_RECEIVED: "nothing came in time",
-    pb.MODALITY_REASON_COVERAGE: "only {share} of its window came",
+    pb.MODALITY_REASON_NOT_RECEIVED: "nothing arrived in time",
+    pb.MODALITY_REASON_COVERAGE: "only {share} of its window arrived",
     pb.MODALITY_REASON_UNDECODABLE: "it could not be decoded",
     pb.MODALITY_REASON_REFERENCE: "its file could not be fetched",
     pb.MODALITY_REASON_NO_ANCHOR: "the moment that it is cut at never came",
@@ -160,7 +160,7 @@ def _absence(verdict: pb.Verdict, modality: pb.Modality) -> str:
 
 def _absence_words(modality: pb.Modality) -> str:
     words = _ABSENCES.get(modality.reason, enum_word(pb.ModalityReason, modality.reason).lower().replace("_", " "))
-    return words.format(share=f"{modality.coverage:.0%}")
+    return words.format(share=f"{100 * modality.coverage:.0f} %")
 
 
 def _class_name(verdict: pb.Verdict) -> str:

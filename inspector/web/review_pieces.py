@@ -200,7 +200,7 @@ def _source(token: str, index: int, modality: pb.Modality, verdict: pb.Verdict, 
     if sound is not None:
         return {**common, "sound": f"{base}/sound", "region": _signal_region(verdict, modality.name)}
     is_present = modality.state == pb.MODALITY_STATE_PRESENT
-    return {**common, "absent": "this recording was not kept" if is_present else "nothing usable came of it"}
+    return {**common, "absent": "this recording was not kept" if is_present else "nothing usable arrived"}
 
 
 def _image_evidence(verdict: pb.Verdict, camera: str) -> tuple[bytes, list[Value]]:

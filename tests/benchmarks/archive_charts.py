@@ -33,27 +33,27 @@ def chart_queries(database: Database, seed: int, repeats: int = 3) -> Iterator[d
 
 def _time_ms(archive: Archive, figures: ChartFigures, chart: str, shown: ChartRange, repeats: int) -> float:
     """The middle one of some times."""
-    took_ms = []
+    times_ms = []
     for _ in range(repeats):
         begin_s = time.perf_counter()
         if chart == "newest":
             figures.newest_ns(shown.scope)
         else:
             SPECS[chart](archive, figures, shown)
-        took_ms.append((time.perf_counter() - begin_s) * 1000)
-    return sorted(took_ms)[repeats // 2]
+        times_ms.append((time.perf_counter() - begin_s) * 1000)
+    return sorted(times_ms)[repeats // 2]
 
 
 def _ranges(archive: Archive, draw: random.Random) -> Iterator[tuple[str, ChartRange]]:
-    made = draw.choice(archive.stations())
+    station = draw.choice(archive.stations())
     newest = archive.find(PieceFilter(), limit=1)[0].key
     scopes = {
         "all": {},
-        "a line": {"line": made.line},
-        "a station": {"line": made.line, "station": made.station},
-        "a station without its line": {"station": made.station},
+        "a line": {"line": station.line},
+        "a station": {"line": station.line, "station": station.station},
+        "a station without its line": {"station": station.station},
         "an unknown station": {"station": "unknown"},
-        "a product": {"product": made.product},
+        "a product": {"product": station.product},
         "a bundle": {"bundle": f"digest-{newest // BUNDLE_PIECES}"},
         "a lot": {"lot": f"lot-{newest // LOT_PIECES - 2}"},
     }

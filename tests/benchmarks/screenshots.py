@@ -29,6 +29,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running_line(Path(folder)) as line, running_chromium() as browser:
         fill(line, arguments.pieces)
         for view in arguments.views:
+            if view == "alerts":
+                silence_a_microphone(line)
             for theme in ("light", "dark"):
                 for suffix, size in SIZES.items():
                     if not suffix or arguments.narrow:
@@ -46,6 +48,11 @@ def fill(line: RunningLine, num_pieces: int) -> None:
     silence = Silence(MICROPHONE, 2.0, 4.0, "station-2")
     line.publish(num_pieces, 12.0, Faults(jitter_s=0.02, drop=0.004, duplicate=0.03, silences=(silence,), seed=3))
     line.publish(30, 12.0)
+
+
+def silence_a_microphone(line: RunningLine) -> None:
+    """Opens an alert, which stays open."""
+    line.publish(60, 4.0, Faults(silences=(Silence(MICROPHONE, 0.0, 60.0, "station-2"),)))
 
 
 def shoot(browser: Browser, address: str, file: Path, theme: str, size: tuple[int, int]) -> None:
@@ -71,9 +78,14 @@ def shrink(file: Path) -> None:
     """Fewer shades where the file is large: the pictures of the pieces are noise, which PNG cannot compress."""
     image = cv2.imread(str(file))
     assert image is not None
-    for mask in (0xFC, 0xF8, 0xF0):
+    for bits in (6, 5, 4):
         if file.stat().st_size >= MAX_BYTES:
-            cv2.imwrite(str(file), np.asarray(image, np.uint8) & mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            cv2.imwrite(str(file), with_bits(np.asarray(image, np.uint8), bits), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def with_bits(image: np.ndarray, bits: int) -> np.ndarray:
+    """Shades of so many bits, from black to white."""
+    return (image >> (8 - bits) << (8 - bits)) | (image >> bits)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An embedded log for tests of the line."""
+"""An embedded log for tests of the line, and the address of a database for tests of the floor."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,3 +18,11 @@ def path(tmp_path: Path) -> Path:
 def log(path: Path) -> Iterator[EmbeddedLog]:
     with closing(EmbeddedLog(path, EmbeddedSettings(lease_s=0.2))) as log:
         yield log
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database, of each of the two kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'archive.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))

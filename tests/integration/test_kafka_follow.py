@@ -19,6 +19,7 @@ from streams.kafka.client import open_admin
 from streams.kafka.log import KafkaLog
 from tests.inspector.archive.parts import make_verdict
 from tests.integration.kafka_line import PREFIX, KafkaLine
+from tests.threads import running
 
 pytestmark = pytest.mark.broker
 
@@ -43,16 +44,8 @@ def publish(line: KafkaLine, numbers: range, partition: int = 0) -> None:
 
 @contextmanager
 def following(log: KafkaLog, database: Database) -> Iterator[None]:
-    stop = threading.Event()
-    threads = [threading.Thread(target=each.run, args=(stop,)) for each in archive_followers(log, database)]
-    for thread in threads:
-        thread.start()
-    try:
+    with running(each.run for each in archive_followers(log, database)):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
 
 
 def wait_for(database: Database, count: int, table: str = "verdicts") -> None:

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from inspector.access.audit.key import PublicKey
 from inspector.access.audit.record import FIRST_PREVIOUS, Head, Record, RecordError, digest_of, parsed
+from inspector.access.audit.retention import removed_up_to
 from inspector.access.audit.segments import SEGMENT
 from inspector.access.audit.snapshot import Line
 
@@ -26,6 +27,8 @@ class Chain:
         self.first = 1
         """Number of the oldest record."""
         self.last: Record | None = None
+        self.removals: list[tuple[str, Head]] = []
+        """Where a record of removed files is, and the last removed record, as it says."""
         self.num_heads = self.covered_by = 0
         """Heads that were compared, and the number of the newest one that agrees."""
 
@@ -47,6 +50,8 @@ class Chain:
                 self.first, self._before, previous = record.number, record.previous, record.previous
             yield from (f"{name} line {number} {problem}" for problem in self._faults(record, head, previous))
             self._add(head.hash, record.at_ns)
+            if (removed := removed_up_to(record)) is not None:
+                self.removals.append((f"{name} line {number}", removed))
             self.last, previous = record, head.hash
         if not self:
             yield "the log has no record: even a new log has one"
@@ -87,6 +92,18 @@ class Chain:
         """Where older segments were moved away, a head must speak for them."""
         if self.first > 1 and not self.covered_by:
             yield f"no signed head covers the {self.first - 1} records before record {self.first}, moved away"
+
+    @property
+    def is_removed_by_limits(self) -> bool:
+        """Whether a record says that the records before the oldest one here were removed."""
+        return any(removed.number == self.first - 1 for _, removed in self.removals)
+
+    def removal_problems(self) -> Iterator[str]:
+        """A record of removed files names the last of their records, as far as it can be compared."""
+        for where, removed in self.removals:
+            is_known = self.first - 1 <= removed.number < self.first + len(self)
+            if is_known and self._hash_of(removed.number) != _bytes_of(removed.hash):
+                yield f"{where} says that record {removed.number} was removed, which was another"
 
     def gaps(self, newest: int, every_s: float | None) -> Iterator[str]:
         """What speaks against heads kept outside that end with record `newest`."""

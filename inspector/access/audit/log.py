@@ -1,10 +1,12 @@
 """Appends records of acts to a folder's audit log, from any number of processes."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from inspector.access.audit.files import (
     HEADS_FILE,
@@ -31,6 +33,7 @@ from inspector.access.audit.record import (
     parsed,
     record_of,
 )
+from inspector.access.audit.retention import NO_LIMITS, REMOVE, Limits, removal, remove
 from inspector.access.audit.segments import (
     SEGMENT,
     begins_after,
@@ -45,7 +48,11 @@ from inspector.access.principal import Principal
 from inspector.access.roles import Role
 from inspector.access.settings import AuditSettings
 
+log = logging.getLogger("inspector.access.audit")
+
 DEFAULT = AuditSettings()
+CHECK_NS = 3600 * 10**9
+"""The first act after this time, and the first one in a file, looks for files beyond the limits."""
 SYSTEM = Principal("inspector", Role.ENGINEER, "system")
 """The service itself, which begins and repairs its log."""
 
@@ -59,9 +66,11 @@ class AuditLog:
         folder: Path,
         clock_ns: Callable[[], int] = time.time_ns,
         segment_bytes: int = DEFAULT.segment_bytes,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """Makes the folder, the key and the first record where there are none. Raises AuditError."""
-        self.folder, self._clock_ns, self._segment_bytes = folder, clock_ns, segment_bytes
+        self.folder, self._clock_ns, self._segment_bytes, self._limits = folder, clock_ns, segment_bytes, limits
+        self._checked_ns = 0
         self._lock = Lock()
         self._end, self._line = 0, b""
         """Of the newest segment, as this process saw it last: since each record follows from the one before it, a log
@@ -70,10 +79,18 @@ class AuditLog:
             self._key = self._begin()
         self.public_key = self._key.public
 
+    @classmethod
+    def of(cls, settings: AuditSettings) -> Self:
+        """Raises AuditError."""
+        limits = Limits(settings.keep_days, settings.max_bytes)
+        return cls(settings.folder, segment_bytes=settings.segment_bytes, limits=limits)
+
     def append(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Record:
         """Returns once the record is on disk. Waits up to ten seconds for other processes. Raises AuditError."""
         with self._changing():
-            return self._append(self._newest_head(), principal, action, target, detail)[0]
+            record, head = self._append(self._newest_head(), principal, action, target, detail)
+            self._keep_limits(head)
+            return record
 
     @contextmanager
     def act(self, principal: Principal, action: str, target: str, detail: Detail = NO_DETAIL) -> Iterator[None]:
@@ -174,7 +191,28 @@ class AuditLog:
         size = file.stat().st_size if file.exists() else 0
         return size == 0 or size + len(line_of(record, self._signed(record))) <= self._segment_bytes
 
+    def _keep_limits(self, head: Head) -> None:
+        """Removes files beyond the limits, after a record of it; `head` is the newest one. An act goes on without."""
+        now_ns = self._clock_ns()
+        if not self._limits.any or 0 <= now_ns - self._checked_ns < CHECK_NS:
+            return
+        self._checked_ns = now_ns
+        try:
+            for _ in range(2):  # the record of a removal may close a file itself
+                if (old := removal(self.folder, self._limits, self._segment_bytes, now_ns)) is None:
+                    break
+                _, head = self._append(head, SYSTEM, REMOVE, old.target, old.detail)
+                remove(self.folder, old.last.number)
+        except (OSError, RecordError) as exc:
+            log.warning(
+                "Old files of the audit log in %s are beyond its limits and were not removed (%s): check the rights, "
+                "and run `inspector audit verify`.",
+                self.folder,
+                exc,
+            )
+
     def _begin_segment(self, head: Head) -> Head:
+        self._checked_ns = 0
         close_segment(self.folder, head)
         target = closed_name(LOG_FILE, head.number)
         return self._write(record_of(head, self._clock_ns(), SYSTEM, SEGMENT, target, NO_DETAIL))[1]

@@ -14,7 +14,7 @@ log = logging.getLogger("inspector.access.audit")
 @contextmanager
 def open_audit(settings: AuditSettings) -> Iterator[AuditLog]:
     """Raises AuditError."""
-    audit = AuditLog(settings.folder, segment_bytes=settings.segment_bytes)
+    audit = AuditLog.of(settings)
     if not settings.heads_to:
         log.warning(
             "The audit log in %s is kept on this machine alone: whoever may write there can cut its newest records off "

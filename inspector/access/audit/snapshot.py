@@ -56,8 +56,8 @@ def snapshot(folder: Path) -> Iterator[Snapshot]:
         with ExitStack() as moment:
             if os.access(folder / LOCK_FILE, os.R_OK | os.W_OK):
                 moment.enter_context(locked(folder / LOCK_FILE))
-            taken = Snapshot(folder, files)
-        yield taken
+            together = Snapshot(folder, files)
+        yield together
 
 
 def _opened(path: Path, files: ExitStack) -> _Growing | None:

@@ -22,7 +22,9 @@ class Verification:
     num_outside: int
     """Those of them that were kept elsewhere."""
     first: int
-    """Number of the oldest record here; after 1 where older segments were moved away."""
+    """Number of the oldest record here; after 1 where older segments were moved away or removed."""
+    is_removed_by_limits: bool
+    """Whether the log itself says that the records before were removed, by its limits."""
     covered_by: int
     """The newest of these heads that agree with the log: it covers all records up to its number, those that were moved
     away, too. 0 without one."""
@@ -39,23 +41,25 @@ def verify(
     chain = Chain(key)
     with snapshot(folder) as files:
         problems = list(_first(MAX_PROBLEMS, chain.problems(files.records())))
-        own = list(_first(MAX_PROBLEMS, _head_problems(chain, files.heads())))
-    num_own, num_outside, newest = chain.num_heads, 0, 0
+        head_problems = list(_first(MAX_PROBLEMS, _head_problems(chain, files.heads())))
+    num_here, num_outside, newest = chain.num_heads, 0, 0
     for head in outside or ():
         num_outside, newest = num_outside + 1, max(newest, head.number)
-        own.extend(chain.problems_of(head, "a head kept outside"))
-        del own[MAX_PROBLEMS:]
-    own.extend(chain.uncovered())
+        head_problems.extend(chain.problems_of(head, "a head kept outside"))
+        del head_problems[MAX_PROBLEMS:]
+    head_problems.extend(chain.uncovered())
+    head_problems.extend(chain.removal_problems())
     if outside is not None:
-        own.extend(chain.gaps(newest, every_s))
+        head_problems.extend(chain.gaps(newest, every_s))
     return Verification(
         len(chain),
-        num_own + num_outside,
+        num_here + num_outside,
         num_outside,
         chain.first,
+        chain.is_removed_by_limits,
         chain.covered_by,
         chain.last,
-        tuple([*problems, *own][:MAX_PROBLEMS]),
+        tuple([*problems, *head_problems][:MAX_PROBLEMS]),
     )
 
 

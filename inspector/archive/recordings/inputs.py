@@ -3,9 +3,8 @@
 Recordings that cannot be read are named with the reason; the others are exact.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Protocol
 
 from inspector.archive.recordings.cut import cut_again
@@ -22,7 +21,7 @@ from streams.decode.records import decoded_size
 from streams.join.assembly import CameraSpec
 from streams.join.bit_depth import scaled
 from streams.join.whole import Sound
-from streams.log import LogError, ReadBack, RecordReader
+from streams.log import ReadBack, RecordReader
 from streams.observation import Image, Observation
 from streams.records import Record, TopicPartition, Topics
 from streams.references.lane import ReferenceSettings
@@ -236,51 +235,3 @@ def _record(back: ReadBack, offset: int) -> Record:
 
 def _signal_offsets(signal: pb.SignalInput) -> list[int]:
     return [offset for span in signal.spans for offset in offsets_of(span.offset_steps)]
-
-
-class SharedInputs:
-    """An `InputReader` for several threads, which take turns; opened at the first use."""
-
-    def __init__(self, open_reader: Callable[[], InputReader]) -> None:
-        self._open_reader, self._turn = open_reader, Lock()
-        self._reader: InputReader | None = None
-
-    def read(self, verdict: pb.Verdict) -> JudgedInputs:
-        """Raises LogError; the next call opens a new reader then."""
-        with self._turn:
-            try:
-                self._reader = self._reader or self._open_reader()
-                return self._reader.read(verdict)
-            except LogError:
-                self._end()
-                raise
-
-    def observation(self, verdict: pb.Verdict) -> Observation:
-        """The observation that was judged, without the recordings that the log lost. Raises LogError."""
-        return self.read(verdict).observation
-
-    def close(self) -> None:
-        with self._turn:
-            self._end()
-
-    def _end(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-
-
-def expected_recordings(verdict: pb.Verdict) -> list[MissingInput]:
-    """Every image and clip that the verdict was judged on, as if nothing of it had been kept."""
-    detail = "was not kept"
-    images = [
-        MissingInput(frames.camera, sequence, Why.NOT_KEPT, detail, "image")
-        for frames in verdict.inputs.frames
-        for sequence in range(len(frames.offset_steps))
-    ]
-    return images + [MissingInput(signal.sensor, 0, Why.NOT_KEPT, detail) for signal in verdict.inputs.signals]
-
-
-def named_offsets(verdict: pb.Verdict) -> Mapping[str, Sequence[int]]:
-    """Offsets of the judged records, by camera and sensor, as judged."""
-    frames = {frames.camera: offsets_of(frames.offset_steps) for frames in verdict.inputs.frames}
-    return frames | {signal.sensor: _signal_offsets(signal) for signal in verdict.inputs.signals}

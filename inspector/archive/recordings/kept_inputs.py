@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from inspector.archive.find import Archive
 from inspector.archive.recordings.files import image_of, sound_of
-from inspector.archive.recordings.inputs import JudgedInputs, expected_recordings
+from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.archive.recordings.missing import InputError, MissingInput, Why
 from inspector.archive.recordings.objects import ObjectDamagedError, ObjectMissingError, ObjectStore
 from inspector.archive.recordings.observation import observation_of
@@ -47,7 +47,7 @@ class KeptInputs:
                 kind = recording.kind
                 missing.append(MissingInput(recording.source, recording.sequence, error.why, error.detail, kind))
         known = {(recording.source, recording.sequence) for recording in recordings}
-        missing += [file for file in expected_recordings(verdict) if (file.source, file.sequence) not in known]
+        missing += [file for file in _expected(verdict) if (file.source, file.sequence) not in known]
         return JudgedInputs(observation_of(verdict, images, sounds), tuple(missing))
 
     def _content(self, recording: KeptRecording) -> bytes:
@@ -67,3 +67,14 @@ def _sound(recording: KeptRecording, content: bytes) -> Sound:
     if kind is None:
         raise InputError(Why.UNREADABLE, f"the recording is of the kind {recording.kind!r}")
     return sound_of(kind, recording.format, content, recording.detail)
+
+
+def _expected(verdict: Verdict) -> list[MissingInput]:
+    """Every image and clip that the verdict was judged on, as if nothing of it had been kept."""
+    detail = "was not kept"
+    images = [
+        MissingInput(frames.camera, sequence, Why.NOT_KEPT, detail, "image")
+        for frames in verdict.inputs.frames
+        for sequence in range(len(frames.offset_steps))
+    ]
+    return images + [MissingInput(signal.sensor, 0, Why.NOT_KEPT, detail) for signal in verdict.inputs.signals]

@@ -73,7 +73,7 @@ export class Station {
   showFigures(data) {
     const takt = data.takt_s === null ? "–" : `${data.takt_s} s`;
     const rows = [["takt", takt], ["per minute", data.per_minute ?? "–"],
-      ["95 % within", data.p95_ms === null ? "–" : `${Math.round(data.p95_ms)} ms`],
+      ["95 % within", data.p95_ms === null ? "–" : duration(data.p95_ms)],
       ["REVIEW", data.review_share === null ? "–" : `${(100 * data.review_share).toFixed(1)} %`]];
     fill(this.#figures, rows.flatMap(([name, value]) => [[name, value]]));
     this.#sensors.replaceChildren(...data.sensors.map(sensorItem));
@@ -112,7 +112,7 @@ export class Station {
     const ran = card.experts.filter((run) => run.ran).map((run) => run.name).join(", ") || "none";
     fill(this.#facts, [
       ["route", card.route || "none"], ["experts", ran], ["cost", `${card.cost_ms.toFixed(1)} ms`],
-      ["after capture", `${Math.round(card.latency_ms)} ms${card.late ? ", past the deadline" : ""}`],
+      ["after capture", `${duration(card.latency_ms)}${card.late ? ", past the deadline" : ""}`],
       ["bundle", [card.bundle.trim(), card.digest].filter(Boolean).join(" · ") || "none"],
       ["engine", card.engine || "none"],
     ]);
@@ -193,13 +193,18 @@ function name(text, more = "") {
   return element("bdi", { class: `named ${more}`, title: text }, text === "" ? "–" : text);
 }
 
+/** 397 ms, or 24.8 s. */
+function duration(ms) {
+  return ms < 9_999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
 function fill(list, rows) {
   list.replaceChildren(...rows.map(([term, value]) =>
     element("div", {}, element("dt", {}, term), element("dd", {}, element("bdi", {}, String(value))))));
 }
 
 function absence(modality) {
-  const words = { not_received: "nothing came in time", coverage: "not enough of it came" };
+  const words = { not_received: "nothing arrived in time", coverage: "not enough of it arrived" };
   const reason = words[modality.reason] ?? modality.reason.replaceAll("_", " ");
   return modality.state === "stale" ? "the sensor fell silent" : `missing: ${reason || "not received"}`;
 }

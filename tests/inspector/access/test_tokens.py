@@ -2,8 +2,8 @@
 
 import hmac
 import stat
-import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from inspector.access.roles import Role
 from inspector.access.sign_in import SignInError, SignInUnavailableError
 from inspector.access.tokens import MAX_FILE_BYTES, TokenFile, TokenFileError
+from tests.threads import run_together
 
 
 @pytest.fixture
@@ -129,11 +130,7 @@ def test_the_secret_is_compared_in_constant_time_also_for_an_unknown_id(
 
 
 def test_tokens_added_at_the_same_time_are_all_kept(file: Path) -> None:
-    threads = [threading.Thread(target=TokenFile(file).add, args=(f"n{i}", Role.VIEWER, "t")) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together(partial(TokenFile(file).add, f"n{i}", Role.VIEWER, "t") for i in range(12))
     assert {token.name for token in TokenFile(file).tokens()} == {f"n{i}" for i in range(12)}
 
 

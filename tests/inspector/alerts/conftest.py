@@ -17,10 +17,8 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'archive.sqlite'}" if is_sqlite else request.getfixturevalue("postgres_url")
-    with closing(Database(url)) as database:
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as database:
         upgrade(database)
         yield database

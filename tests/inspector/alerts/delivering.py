@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from threading import Event
 
 from prometheus_client import CollectorRegistry
 
@@ -17,6 +19,7 @@ from inspector.alerts.place import Place
 from inspector.alerts.senders import open_sender
 from inspector.alerts.settings import AlertSettings, Target
 from inspector.archive.database import Database
+from tests.threads import running
 
 LIMIT_S = 60.0
 
@@ -32,21 +35,12 @@ class Deliveries:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        stop = threading.Event()
-        couriers = [
-            Courier(each.name, open_sender(each, self.settings, self.desk), self.database, self.emergencies,
-                    self._metrics, stop)
-            for each in self.settings.targets
-        ]  # fmt: skip
-        threads = [threading.Thread(target=courier.run, daemon=True) for courier in couriers]
-        for thread in threads:
-            thread.start()
-        try:
+        with running(partial(self._deliver, target) for target in self.settings.targets):
             yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(20.0)
+
+    def _deliver(self, target: Target, stop: Event) -> None:
+        sender = open_sender(target, self.settings, self.desk)
+        Courier(target.name, sender, self.database, self.emergencies, self._metrics, stop).run()
 
     def raised(self, number: int, condition: str = "cup/cracks") -> Alert:
         finding = Finding(Place(condition, "a", f"s{number}"), "act_now", "cracks", "3 of 10")

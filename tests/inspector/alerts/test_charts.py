@@ -49,7 +49,7 @@ def test_a_grown_rate_is_raised_with_figures_and_resolved_after_its_return() -> 
     (first, raised), (last, cleared) = signals(RateChart(CUSUM, BACK, is_bad), seen)
     assert raised.is_raised
     assert 300 <= first < 400
-    assert raised.detail.endswith("%); usual are 2.0%")
+    assert raised.detail.endswith(" %); usually 2.0 %")
     assert not cleared.is_raised
     assert last >= 500
 

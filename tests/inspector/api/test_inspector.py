@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from inspector.api import InputError
 from inspector.api.pieces import ImageInput, SignalInput
 from inspector.recipe.problems import ConfigError
 from tests.bundles import Toy, write_toy_bundle
+from tests.threads import run_together
 
 ROOT = Path(__file__).parents[3]
 RATE_HZ, NUM_SAMPLES = 100.0, 16
@@ -158,11 +158,7 @@ def test_several_threads_may_ask_at_once(inspector: Inspector) -> None:
     def ask() -> None:
         scores.extend(inspector.inspect({"top": grey(GOOD)}, {"mic": (hum(), RATE_HZ)}).score for _ in range(20))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([ask] * 4)
     assert len(scores) == 80
     assert len(set(scores)) == 1
 

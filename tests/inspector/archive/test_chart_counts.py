@@ -3,8 +3,9 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from sqlalchemy import select
@@ -30,6 +31,7 @@ from inspector.archive.tables_charts import CHART_COUNTS
 from inspector.verdicts.follow import StoreError
 from tests.inspector.web.filled_archive import FilledArchive, Names, verdict_of
 from tests.servers.postgres import Postgres
+from tests.threads import run_together
 
 NUM_PIECES = 9_000
 FINE_NS, COARSE_NS = FINE_S * NS, COARSE_S * NS
@@ -154,11 +156,7 @@ def test_two_counters_count_each_verdict_once(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")
     filled = FilledArchive(database)
     filled.fill(3 * CHUNK, start_ns=BEGIN_NS)
-    threads = [Thread(target=_count_all, args=(database,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([partial(_count_all, database)] * 2)
 
     stretch = Stretch(BEGIN_NS, FINE_NS, 2)
     assert sum(each.count for each in ChartFigures(database).pieces(Scope(), stretch)) == 3 * CHUNK

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -17,13 +16,9 @@ ENDLESS = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LimitedDatabase]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    with closing(LimitedDatabase(url, read_s=0.2)) as opened:
+@pytest.fixture
+def database(database_url: str) -> Iterator[LimitedDatabase]:
+    with closing(LimitedDatabase(database_url, read_s=0.2)) as opened:
         yield opened
 
 

@@ -1,7 +1,6 @@
 """A log that goes back to an earlier state under the same identity loses no later record, and doubles none."""
 
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,8 @@ from streams.embedded.log import EmbeddedLog
 from streams.log import Gap
 from streams.records import Output, Topics
 from tests.inspector.archive.parts import SOURCE, TOPICS, entries, make_verdict, publish, token_after, verdict_store
+from tests.threads import LIMIT_S, running
+from tests.waiting import until
 
 LETTERS = TOPICS.of("dead-letters")
 
@@ -47,19 +48,8 @@ def put_back(path: Path, copied: Path) -> None:
 
 
 def follow_all(path: Path, database: Database, is_done: Callable[[], bool]) -> None:
-    stop = threading.Event()
-    log = EmbeddedLog(path)
-    threads = [threading.Thread(target=each.run, args=(stop,)) for each in archive_followers(log, database)]
-    for thread in threads:
-        thread.start()
-    for _ in range(1000):
-        if is_done():
-            break
-        stop.wait(0.02)
-    stop.set()
-    for thread in threads:
-        thread.join(30)
-    log.close()
+    with closing(EmbeddedLog(path)) as log, running(each.run for each in archive_followers(log, database)):
+        until(is_done, LIMIT_S)
 
 
 def pieces(database: Database) -> list[int]:

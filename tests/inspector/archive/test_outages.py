@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from inspector.verdicts.follow import StoreError
 from streams.embedded.log import EmbeddedLog
 from tests.inspector.archive.parts import entries, make_verdict, publish, token_after, verdict_store
 from tests.servers.postgres import Postgres
+from tests.threads import run_together
 
 
 @pytest.fixture(autouse=True)
@@ -165,11 +167,7 @@ def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
 def test_two_programs_that_begin_at_once_make_the_tables_once(database_url: str) -> None:
     errors: list[BaseException] = []
     with closing(Database(database_url)) as one, closing(Database(database_url)) as other:
-        threads = [threading.Thread(target=_upgrade, args=(each, errors)) for each in (one, other)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        run_together(partial(_upgrade, each, errors) for each in (one, other))
         assert not errors
         assert Archive(one).find(PieceFilter()) == []
 

@@ -1,6 +1,5 @@
 """The archive is compared with the log row by row, and made again from it."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,8 @@ from streams.log import Log
 from streams.records import Output
 from tests.inspector.archive.parts import BEGIN_NS, SECOND_NS, TOPICS, entries, make_verdict, publish, token_after
 from tests.inspector.archive.parts import verdict_store as store_of
+from tests.threads import LIMIT_S, running
+from tests.waiting import until
 
 NUM = 60
 
@@ -37,17 +38,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedLog:
 
 def archive_all(log: Log, database: Database, table_counts: dict[str, int]) -> None:
     """Follows until the tables have so many rows."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=follower.run, args=(stop,)) for follower in archive_followers(log, database)]
-    for thread in threads:
-        thread.start()
-    for _ in range(1000):
-        if all(count(database, name) >= number for name, number in table_counts.items()):
-            break
-        stop.wait(0.02)
-    stop.set()
-    for thread in threads:
-        thread.join(20)
+    with running(follower.run for follower in archive_followers(log, database)):
+        until(lambda: all(count(database, name) >= number for name, number in table_counts.items()), LIMIT_S)
 
 
 def count(database: Database, name: str) -> int:

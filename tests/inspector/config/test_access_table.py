@@ -131,3 +131,11 @@ def test_a_proxy_and_a_public_address_that_cannot_work_are_named(tmp_path: Path,
 def test_proxies_are_trusted_by_address_or_network(tmp_path: Path) -> None:
     web = '[web]\ntrusted_proxies = ["10.0.0.5", "fd00::/64"]\n[access]\nallow_anonymous = true\n'
     assert load_service(write(tmp_path, GOOD + web)).config.web.settings.trusted_proxies == ("10.0.0.5", "fd00::/64")
+
+
+def test_limits_of_the_audit_log_hold_a_closed_file_and_one_that_grows(tmp_path: Path) -> None:
+    audit = GOOD + "[access.audit]\nsegment_bytes = 1048576\nkeep_days = 400\n"
+    settings = load_service(write(tmp_path, audit + "max_bytes = 4194304\n")).access.audit
+    assert (settings.keep_days, settings.max_bytes) == (400.0, 4_194_304)
+    with pytest.raises(ConfigError, match="set at least 4194304"):
+        load_service(write(tmp_path, audit + "max_bytes = 4194303\n"))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from inspector.config.service import Service, load_service
-from inspector.diagnostics.check_config import check, latency_budget, memory_parts, signal_bytes_per_station
+from inspector.diagnostics.check_config import check, latency_budget
+from inspector.diagnostics.memory import memory_parts, signal_bytes_per_station
 from inspector.recipe.compatibility import read_bundle
 from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog

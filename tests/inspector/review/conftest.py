@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -12,21 +11,13 @@ from tests.inspector.review.desk_parts import Floor, floor
 Floors = Callable[..., Floor]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    return str(request.getfixturevalue("postgres_url"))
-
-
 @pytest.fixture
-def floors(url: str) -> Iterator[Floors]:
+def floors(database_url: str) -> Iterator[Floors]:
     """Opens a review desk with these settings; without others each piece needs one answer and no known pieces come."""
     with ExitStack() as stack:
 
         def open_floor(**settings: object) -> Floor:
             values = {"second_share": 0.0, "known_share": 0.0, "second_after_unsure": False, **settings}
-            return stack.enter_context(floor(url, ReviewSettings(**values)))  # type: ignore[arg-type]
+            return stack.enter_context(floor(database_url, ReviewSettings(**values)))  # type: ignore[arg-type]
 
         yield open_floor

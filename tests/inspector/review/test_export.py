@@ -28,7 +28,7 @@ NUM = 12
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def database_url(tmp_path: Path) -> str:
     """SQLite: one test below runs on PostgreSQL."""
     return f"sqlite:///{tmp_path / 'archive.sqlite'}"
 

@@ -1,5 +1,5 @@
 """Nothing that a person or a script at the desk can see tells a known piece from another one. Headers, addresses and
-files: tests/inspector/web/test_review_hidden.py."""
+files: tests/inspector/web/review/test_review_hidden.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

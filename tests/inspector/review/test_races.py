@@ -37,17 +37,21 @@ def ready(floors: Floors, **settings: object) -> Floor:
     return floor
 
 
-def test_processes_never_give_two_people_the_same_piece(floors: Floors, url: str) -> None:
+def test_processes_never_give_two_people_the_same_piece(floors: Floors, database_url: str) -> None:
     floor = ready(floors)
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        shares = pool.starmap(everything, [(url, floor.settings, name) for name in ("ada", "bob", "eve")])
+        shares = pool.starmap(everything, [(database_url, floor.settings, name) for name in ("ada", "bob", "eve")])
     assert Counter(key for keys in shares for key in keys) == Counter(range(1, NUM + 1))
 
 
-def test_threads_give_each_piece_to_two_people_where_second_opinions_are_wanted(floors: Floors, url: str) -> None:
+def test_threads_give_each_piece_to_two_people_where_second_opinions_are_wanted(
+    floors: Floors, database_url: str
+) -> None:
     floor = ready(floors, second_share=1.0)
     with ThreadPoolExecutor(4) as pool:
-        shares = list(pool.map(lambda name: everything(url, floor.settings, name), ("ada", "bob", "eve", "ada")))
+        shares = list(
+            pool.map(lambda name: everything(database_url, floor.settings, name), ("ada", "bob", "eve", "ada"))
+        )
     given = Counter(name for name, _, author in published(floor) for name in [f"{name} {author}"])
     assert len(given) == 2 * NUM
     assert set(given.values()) == {1}

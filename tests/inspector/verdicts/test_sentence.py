@@ -92,7 +92,7 @@ def review(reason: pb.DecisionReason, **fields: object) -> pb.Verdict:
         (
             review(pb.DECISION_REASON_MISSING_MODALITY,
                    modalities=[seen(), heard(state=MISSING, reason=pb.MODALITY_REASON_NOT_RECEIVED)]),
-            "no sound: nothing came in time; without it no piece passes",
+            "no sound: nothing arrived in time; without it no piece passes",
         ),
         (
             review(pb.DECISION_REASON_MISSING_MODALITY,
@@ -102,7 +102,7 @@ def review(reason: pb.DecisionReason, **fields: object) -> pb.Verdict:
         (
             review(pb.DECISION_REASON_MISSING_MODALITY,
                    modalities=[heard(state=MISSING, reason=pb.MODALITY_REASON_COVERAGE, coverage=0.4)]),
-            "no sound: only 40% of its window came; without it no piece passes",
+            "no sound: only 40 % of its window arrived; without it no piece passes",
         ),
         (
             review(pb.DECISION_REASON_NO_IMAGE,

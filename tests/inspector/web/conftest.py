@@ -2,10 +2,13 @@
 loop occupies their thread."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.testclient import TestClient
 
+from tests.inspector.web.piece_parts import Pages, open_pages
 from tests.inspector.web.running_line import RunningLine, running_line
 from tests.servers.chromium import running_chromium
 
@@ -47,3 +50,16 @@ def page(context: BrowserContext) -> Iterator[Page]:
     yield opened
     opened.close()
     assert not [text for text in errors if not text.startswith("Failed to load resource")], errors
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[Pages]:
+    """An app on an empty archive, without a browser."""
+    with open_pages(tmp_path) as pages:
+        yield pages
+
+
+@pytest.fixture
+def client(pages: Pages) -> Iterator[TestClient]:
+    with TestClient(pages.app) as client:
+        yield client

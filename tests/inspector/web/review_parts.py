@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from inspector.archive.recordings.folder_store import FolderStore
 from inspector.archive.recordings.kept_inputs import KeptInputs
@@ -71,3 +72,13 @@ def served(pages: ReviewPages) -> Iterator[ReviewPages]:
         server = WebServer(pages.app, listening_socket("127.0.0.1:0"), pages.page.settings)
         stack.enter_context(server.running(pages.page.hub, pages.log))
         yield replace(pages, address=server.address)
+
+
+def held(client: TestClient) -> list[dict]:
+    """The cards of the pieces that the reviewer holds."""
+    return client.post("/review/hold").json()["pieces"]
+
+
+def answer(client: TestClient, token: str, label: str = "ok", defects: list[str] | None = None) -> dict:
+    """What the page gets for its answer."""
+    return client.post("/review/answer", json={"token": token, "label": label, "defects": defects or []}).json()

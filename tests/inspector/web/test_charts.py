@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -14,23 +13,11 @@ from inspector.web.chart_range import MAX_STEPS, SPANS, read_range, steps
 from inspector.web.pages.charts import TITLES
 from protos.inspection.v1.verdict_pb2 import Decision, ModalityState
 from tests.inspector.web.filled_archive import NS, START_NS, verdict_of
-from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages
 from tests.inspector.web.test_pieces import ids
 
 RANGE = "since=2025-11-30T08:00:00Z&until=2025-11-30T08:10:00Z"
 NUM_PIECES = 600
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[Pages]:
-    with open_pages(tmp_path) as pages:
-        yield pages
-
-
-@pytest.fixture
-def client(pages: Pages) -> Iterator[TestClient]:
-    with TestClient(pages.app) as client:
-        yield client
 
 
 def spec_of(client: TestClient, name: str, query: str = RANGE) -> dict:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from html import unescape
@@ -36,18 +35,6 @@ from tests.waiting import until
 
 PIECE = "/pieces/line-1/drill/piece-0000007/0"
 FOUND = {"label": "nok", "defects": ["crack", " "], "note": "at the edge"}
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[Pages]:
-    with open_pages(tmp_path) as pages:
-        yield pages
-
-
-@pytest.fixture
-def client(pages: Pages) -> Iterator[TestClient]:
-    with TestClient(pages.app) as client:
-        yield client
 
 
 def detailed() -> Verdict:

@@ -1,7 +1,6 @@
 """The list of pieces and its search, through starlette's own client."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,21 +13,9 @@ from inspector.archive.limited import TookTooLongError
 from inspector.web.piece_links import piece_path
 from streams.observation import InspectionId
 from tests.inspector.web.filled_archive import START_NS, verdict_of
-from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
+from tests.inspector.web.piece_parts import HOSTILE, Pages
 
 ROW = re.compile(r'<th scope="row"><a class="named" href="([^"]*)" title="([^"]*)"')
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[Pages]:
-    with open_pages(tmp_path) as pages:
-        yield pages
-
-
-@pytest.fixture
-def client(pages: Pages) -> Iterator[TestClient]:
-    with TestClient(pages.app) as client:
-        yield client
 
 
 def ids(text: str) -> list[str]:

@@ -1,14 +1,15 @@
 """The inputs of a verdict are read from the log again, bit for bit, and lost records are named."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from inspector.archive.recordings.inputs import InputReader, ReadLimits, named_offsets
+from inspector.archive.recordings.inputs import InputReader, ReadLimits
 from inspector.archive.recordings.missing import Why
+from inspector.verdicts.inputs import offsets_of
 from protos.inspection.v1.records_pb2 import CameraFrame, SignalChunk
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog
@@ -59,6 +60,16 @@ def verdicts(log: EmbeddedLog) -> dict[InspectionId, Verdict]:
         InspectionId(v.inspection.line, v.inspection.station, v.inspection.piece_id, v.inspection.pass_number): v
         for v in messages
     }
+
+
+def named_offsets(verdict: Verdict) -> Mapping[str, Sequence[int]]:
+    """Offsets of the judged records, by camera and sensor, as judged."""
+    frames = {frames.camera: offsets_of(frames.offset_steps) for frames in verdict.inputs.frames}
+    signals = {
+        signal.sensor: [offset for span in signal.spans for offset in offsets_of(span.offset_steps)]
+        for signal in verdict.inputs.signals
+    }
+    return frames | signals
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,16 @@
 """One reader for several threads, opened at the first use and again after an outage."""
 
 from collections.abc import Iterable
-from threading import Thread
 
 import pytest
 
-from inspector.archive.recordings.inputs import InputReader, SharedInputs
+from inspector.archive.recordings.inputs import InputReader
+from inspector.archive.recordings.shared_inputs import SharedInputs
 from protos.inspection.v1 import verdict_pb2 as pb
 from protos.inspection.v1.records_pb2 import Inspection
 from streams.log import LogUnavailableError, ReadBack
 from streams.records import TopicPartition
+from tests.threads import run_together
 
 VERDICT = pb.Verdict(
     inspection=Inspection(line="l", station="s", piece_id="p"),
@@ -45,11 +46,7 @@ def test_a_reader_is_opened_once_and_closed() -> None:
 
     inputs = SharedInputs(opened)
     inputs.close()
-    threads = [Thread(target=lambda: [inputs.observation(VERDICT) for _ in range(50)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([lambda: [inputs.observation(VERDICT) for _ in range(50)]] * 4)
     assert [log.overlaps for log in logs] == [0]
     inputs.close()
     assert logs[0].closed

@@ -1,11 +1,9 @@
 """The server's answers to the Review page hold nothing that names a known piece."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,27 +24,7 @@ from inspector.web.review_pieces import MAX_PREPARING, KeptReader, card_of, heat
 from protos.inspection.v1.verdict_pb2 import DecisionReason, ModalityState, Verdict
 from tests.inspector.review.desk_parts import REVIEW, make_verdict
 from tests.inspector.review.test_desk import published
-from tests.inspector.web.review_parts import ReviewPages, review_pages
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[ReviewPages]:
-    with review_pages(tmp_path, num_pieces=8, num_known=2) as pages:
-        yield pages
-
-
-@pytest.fixture
-def client(pages: ReviewPages) -> Iterator[TestClient]:
-    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
-        yield client
-
-
-def held(client: TestClient) -> list[dict]:
-    return client.post("/review/hold").json()["pieces"]
-
-
-def answer(client: TestClient, token: str, label: str = "ok", defects: list[str] | None = None) -> dict:
-    return client.post("/review/answer", json={"token": token, "label": label, "defects": defects or []}).json()
+from tests.inspector.web.review_parts import ReviewPages, answer, held
 
 
 def test_three_pieces_are_held_and_stay_the_same(client: TestClient) -> None:
@@ -143,7 +121,7 @@ def test_names_that_a_producer_chose_are_cut_and_free_of_control_characters() ->
     verdict.modalities[0].state = ModalityState.MODALITY_STATE_MISSING
     sources = card_of("token", verdict, PieceFiles({}, {}), ())["sources"]
     assert isinstance(sources, list)
-    assert sources[0]["absent"] == "nothing usable came of it"
+    assert sources[0]["absent"] == "nothing usable arrived"
 
 
 def test_files_of_a_piece_are_told_by_no_hash(pages: ReviewPages, client: TestClient) -> None:

@@ -5,32 +5,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-import pytest
 from starlette.testclient import TestClient
 
 from inspector.archive.recordings.inputs import JudgedInputs
 from inspector.review.findings import parse_finding
 from inspector.web.review_pieces import KeptReader
 from protos.inspection.v1.verdict_pb2 import Verdict
-from tests.inspector.web.review_parts import ReviewPages, review_pages
-from tests.inspector.web.test_review import answer, held
+from tests.inspector.web.review_parts import ReviewPages, answer, held
 
 OK = parse_finding("ok")
 TOKEN = re.compile(r"[\w-]{22}")
-
-
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[ReviewPages]:
-    with review_pages(tmp_path, num_pieces=8, num_known=2) as pages:
-        yield pages
-
-
-@pytest.fixture
-def client(pages: ReviewPages) -> Iterator[TestClient]:
-    with TestClient(pages.app, base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def name_of(pages: ReviewPages, card: dict) -> str:
