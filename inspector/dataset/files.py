@@ -87,4 +87,4 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     """
     image = read_image(path)
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return np.asarray(grey if grey.itemsize == 1 else grey >> 8, np.uint8)
+    return np.asarray(grey if grey.itemsize == 1 else grey.astype(np.uint16) >> 8, np.uint8)

@@ -36,10 +36,11 @@ def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def refuse(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, if all are warnings. Raises ManifestError with the text of the first error."""
+    """The findings, if all are warnings. Raises ManifestError with the texts of all errors."""
     listed = list(findings)
-    for finding in errors(listed):
-        raise ManifestError(finding.text)
+    wrong = errors(listed)
+    if wrong:
+        raise ManifestError("\n".join(finding.text for finding in wrong[:MAX_NAMED]))
     return listed
 
 

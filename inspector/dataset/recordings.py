@@ -90,7 +90,7 @@ def _decoded(path: Path, kind: str, layout: Layout) -> Decoded:
         _check_layout(suffix, layout)
         decoded = _TABLES[suffix](data, layout.columns) if suffix in _TABLES else _DECODERS[suffix](data)
         if layout.channels_first:
-            decoded = decoded._replace(samples=np.ascontiguousarray(decoded.samples.T))
+            decoded = decoded._replace(samples=decoded.samples.T.copy())
         _check_shape(decoded, kind)
         _check_finite(decoded.samples)
     except SampleFileError as exc:

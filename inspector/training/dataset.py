@@ -107,6 +107,7 @@ class Dataset:
 
 
 def _refuse(manifest: Path, findings: Iterable[Finding]) -> None:
-    """Raises ManifestError with the first error."""
-    for finding in errors(findings):
-        raise ManifestError(f"{manifest}: {finding.text}")
+    """Raises ManifestError with all errors."""
+    wrong = errors(findings)
+    if wrong:
+        raise ManifestError("\n".join(f"{manifest}: {finding.text}" for finding in wrong))

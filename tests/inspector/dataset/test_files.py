@@ -111,7 +111,7 @@ def test_tiff_and_bmp_are_read_as_the_line_reads_them(tmp_path: Path, name: str)
     (tmp_path / name).write_bytes(image_file(Path(name).suffix, GREY))
     np.testing.assert_array_equal(read_image(tmp_path / name), GREY)
     (tmp_path / name).write_bytes(PNG)
-    with pytest.raises(ManifestError, match="expected a (TIFF|BMP) file"):
+    with pytest.raises(ManifestError, match=r"expected a (TIFF|BMP) file"):
         read_image(tmp_path / name)
 
 
