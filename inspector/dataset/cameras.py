@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspector.dataset.files import read_image, read_image_file
+from encoders.front_end import Image
+from inspector.dataset.files import read_image, read_image_file, read_row_image
 from inspector.dataset.forms import Form
 from inspector.dataset.manifest import ImageRow, ManifestError
 from inspector.dataset.orientation import AS_STORED, orientation
+from inspector.dataset.raw_images import RAW_SUFFIXES
 from streams.decode.image_headers import Header
 from streams.decode.images import read_file
 from streams.decode.limits import Limits, RecordError
@@ -52,14 +54,17 @@ class SurveyedCamera:
 
 def check_image(root: Path, image: ImageRow, piece_id: str, camera: SurveyedCamera) -> None:
     """Raises ManifestError for a file that the line would refuse, as far as its bytes tell before decoding. With a bit
-    depth it is decoded: a pixel may exceed that."""
+    depth it is decoded, as a pixel may exceed that; and so are alpha, which may hide a pixel, TIFF and raw rows."""
     path = root / image.path
-    data, header = _header(path)
     camera.num_images += 1
+    if image.pixels is not None or path.suffix.lower() in RAW_SUFFIXES:
+        camera.forms.append(Form.of_image(piece_id, image.path, _header_of(read_row_image(root, image))))
+        return
+    data, header = _header(path)
     if (turned := orientation(data)) != AS_STORED:
         camera.turned[turned] += 1
         camera.turned_file = path
-    if image.bit_depth not in (None, 8 * header.bytes_per_value):
+    if image.bit_depth not in (None, 8 * header.bytes_per_value) or header.has_alpha or _is_tiff(path):
         read_image(path, image.bit_depth)
     elif header.bytes_per_value == 2 and image.bit_depth is None and camera.is_open():
         decoded = read_image(path)
@@ -70,10 +75,25 @@ def check_image(root: Path, image: ImageRow, piece_id: str, camera: SurveyedCame
     camera.forms.append(Form.of_image(piece_id, image.path, header))
 
 
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff")
+
+
+def _header_of(image: Image) -> Header:
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    return Header(image.shape[1], image.shape[0], channels, image.itemsize)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width in pixels, not decoded. Raises ManifestError."""
     _, header = _header(path)
     return header.height_px, header.width_px
+
+
+def row_size(root: Path, image: ImageRow) -> tuple[int, int]:
+    """Height and width in pixels. Raises ManifestError."""
+    raw = (root / image.path).suffix.lower() in RAW_SUFFIXES
+    return (image.height_px or 0, image.width_px or 0) if raw else image_size(root / image.path)
 
 
 def _header(path: Path) -> tuple[bytes, Header]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from encoders.front_end import Image
 from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
+from inspector.dataset.raw_images import RAW_SUFFIXES, decoded, raw_pixels
 from inspector.dataset.recordings import Clip, Layout, read_clip
-from protos.inspection.v1.records_pb2 import PixelFormat
+from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
 from streams.decode.images import decode_file
 from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
@@ -67,8 +68,31 @@ def sources_of(row: PieceRow, modality: str) -> tuple[ImageRow | SignalRow, ...]
 def read_source(root: Path, source: ImageRow | SignalRow) -> Recording:
     """Raises ManifestError, RecordingError."""
     if isinstance(source, ImageRow):
-        return read_image(root / source.path, source.bit_depth)
+        return read_row_image(root, source)
     return read_signal(root, source)
+
+
+def read_row_image(root: Path, row: ImageRow) -> Image:
+    """The image of a manifest's row as the line hands it on. Raises ManifestError."""
+    path, limits = root / row.path, Limits()
+    if row.pixels is None and path.suffix.lower() not in RAW_SUFFIXES:
+        return read_image(path, row.bit_depth)
+    image = decoded(path, row_pixels(root, row), limits)
+    try:
+        return to_full_scale(image, row.bit_depth)
+    except RecordError as error:
+        raise ManifestError(f"{path}: {error.detail}") from error
+
+
+def row_pixels(root: Path, row: ImageRow) -> ImagePixels:
+    """What a camera would have sent for this row. Raises ManifestError."""
+    path, limits = root / row.path, Limits()
+    if path.suffix.lower() in RAW_SUFFIXES:
+        return raw_pixels(path, row, None, limits)
+    if row.pixels is not None:
+        return raw_pixels(path, row, read_image(path), limits)
+    form, data = read_image_file(path, limits)
+    return ImagePixels(format=PixelFormat.Name(form), data=data)
 
 
 def read_signal(root: Path, signal: SignalRow) -> Clip:

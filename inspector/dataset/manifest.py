@@ -19,6 +19,30 @@ from streams.observation import SensorKind
 
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
+RawPixels = Literal[
+    "MONO8",
+    "MONO16",
+    "MONO10P",
+    "MONO12P",
+    "MONO12_PACKED",
+    "BGR8",
+    "RGB8",
+    "BGRA8",
+    "RGBA8",
+    "BAYER_RG8",
+    "BAYER_GR8",
+    "BAYER_GB8",
+    "BAYER_BG8",
+    "BAYER_RG16",
+    "BAYER_GR16",
+    "BAYER_GB16",
+    "BAYER_BG16",
+    "UYVY",
+    "YUYV",
+    "NV12",
+    "I420",
+]
+"""Formats of raw pixels, as on the line."""
 
 
 class ManifestError(ValueError):
@@ -39,9 +63,15 @@ class ImageRow(Row):
     camera: str
     """Name of the camera."""
     path: str
-    """PNG or JPEG file, relative to the manifest."""
+    """PNG, JPEG, TIFF or BMP file, or raw rows, relative to the manifest."""
     bit_depth: BitDepth | None = None
     """Of the camera, where its values lie low in 16 bits; None: of the file."""
+    pixels: RawPixels | None = None
+    """Of a file without a header (.raw, .bin), or BAYER_... for a mosaic kept as a grey image; None: as in the file."""
+    width_px: int | None = Field(default=None, gt=0)
+    """Of a file without a header."""
+    height_px: int | None = Field(default=None, gt=0)
+    """Of a file without a header."""
 
 
 class SignalRow(Row):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from inspector.dataset.cameras import SurveyedCamera, check_image, image_size
+from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
 from inspector.dataset.files import layout_of, read_mask
 from inspector.dataset.findings import Finding, listed
 from inspector.dataset.forms import Form, odd_forms
@@ -83,7 +83,7 @@ def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
     if len(row.images) != 1:
         return
     try:
-        size = image_size(root / row.images[0].path)
+        size = row_size(root, row.images[0])
     except ManifestError:
         return  # which its own check says
     if mask.shape != size:

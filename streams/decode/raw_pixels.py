@@ -98,7 +98,8 @@ def _from_bits(data: Bytes, num_bits: int, width: int, height: int) -> Image:
     words = (groups << (8 * np.arange(group_bytes, dtype=np.uint64))).sum(axis=1, dtype=np.uint64)
     shifts = num_bits * np.arange(group_pixels, dtype=np.uint64)
     values = (words[:, None] >> shifts) & np.uint64(2**num_bits - 1)
-    return values.astype(np.uint16).reshape(-1)[: width * height].reshape(height, width)
+    image: NDArray[np.uint16] = values.astype(np.uint16).reshape(-1)[: width * height].reshape(height, width)
+    return image
 
 
 def _gige12(data: Bytes, width: int, height: int) -> Image:
@@ -107,7 +108,8 @@ def _gige12(data: Bytes, width: int, height: int) -> Image:
     groups.reshape(-1)[: len(data)] = data
     first, low, second = groups.T
     pairs = np.stack([(first << 4) | (low & 0x0F), (second << 4) | (low >> 4)], axis=1)
-    return pairs.reshape(-1)[: width * height].reshape(height, width)
+    image: NDArray[np.uint16] = pairs.reshape(-1)[: width * height].reshape(height, width)
+    return image
 
 
 def _bayer(code: int, *, wide: bool = False) -> RawFormat:

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from inspector.dataset.files import IMAGE_SUFFIXES
+from inspector.dataset.manifest import RawPixels
 from inspector.dataset.recordings import SUFFIXES
 from protos.inspection.v1.records_pb2 import PixelFormat
 from streams.decode.images import FILE_FORMATS
@@ -54,6 +56,10 @@ def test_what_a_raw_format_becomes_is_what_the_page_says(name: str) -> None:
     assert becomes.startswith("grey" if raw.channels == 1 else "colour")
     if name != "MONO16":
         assert ("low in 16 bits" in becomes) == (raw.bytes_per_value == 2)
+
+
+def test_a_manifest_names_the_same_raw_formats() -> None:
+    assert set(get_args(RawPixels)) == names(dict(RAW))
 
 
 def test_every_value_of_the_contract_is_a_file_or_raw() -> None:

@@ -132,13 +132,14 @@ def coco_file(folder: Path) -> Path:
     area[10:20, 30:50] = 1
     packed = coco_masks.encode(area)
     plain = {"size": list(SIZE), "counts": _runs(area)}
-    shapes = [
+    shapes: list[dict[str, object]] = [
         {"bbox": [30, 10, 20, 10]},
         {"bbox": [30, 10, 20, 10], "segmentation": [[30, 10, 49, 10, 49, 19, 30, 19]]},
         {"segmentation": plain},
         {"segmentation": {"size": list(SIZE), "counts": packed["counts"].decode()}},
     ]
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for i in range(3 * NUM):
         picture(folder / "images" / f"{i}.png")
         images.append({"id": i, "file_name": f"{i}.png", "width": SIZE[1], "height": SIZE[0]})
