@@ -8,15 +8,21 @@ from inspector.dataset.importing.good import good_classes, labelled
 from inspector.dataset.importing.items import DataImportError, Item, images_below, is_image, recordings_below
 
 _GOOD, _MASK = "good", "_mask"
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "calibration"}
 
 
 def by_folder(source: Path, good: Sequence[str]) -> Iterator[Item]:
     """The class of a file is the folder below `source` that it is in; <name>_mask is the mask of <name>. Raises
-    DataImportError."""
+    DataImportError.
+
+    Where these folders are train, test and the like, the class is the folder below; the pieces are divided anew.
+    """
     found = recordings_below(source)
     masks = masks_of(found)
-    paths = [path for path in found if path not in masks.values()]
-    classes = {path: _class_of(source, path) for path in paths}
+    are_masks = set(masks.values())
+    paths = [path for path in found if path not in are_masks]
+    depth = 1 if _are_splits(source, paths) else 0
+    classes = {path: _class_of(source, path, depth) for path in paths}
     counts = Counter(classes.values())
     chosen = good_classes(counts, good)
     for path in paths:
@@ -31,8 +37,14 @@ def masks_of(paths: Sequence[Path]) -> Mapping[Path, Path]:
     return {images[name]: mask for name, mask in masks.items() if name in images}
 
 
-def _class_of(source: Path, path: Path) -> str:
-    parts = path.relative_to(source).parts
+def _are_splits(source: Path, paths: Sequence[Path]) -> bool:
+    """Whether the folders are called train, test and the like, and the classes lie below."""
+    parts = [path.relative_to(source).parts for path in paths]
+    return all(part[0].lower() in _SPLITS for part in parts) and any(len(part) > 2 for part in parts)
+
+
+def _class_of(source: Path, path: Path, depth: int) -> str:
+    parts = path.relative_to(source).parts[depth:]
     if len(parts) < 2:
         raise DataImportError(f"{path}: lies in no folder of a class; move it, or name the folder above the classes")
     return parts[0]

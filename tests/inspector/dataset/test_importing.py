@@ -87,6 +87,15 @@ def test_which_class_is_good_is_asked_for_where_that_is_unclear(tmp_path: Path) 
     assert {row.defects for row in rows if row.label == "nok"} == {("Patches",)}
 
 
+def test_folders_of_splits_are_no_classes(tmp_path: Path) -> None:
+    source = class_folders(tmp_path, ("good", "crack"))
+    (tmp_path / "split" / "val").mkdir(parents=True)
+    source.rename(tmp_path / "split" / "train")
+    picture(tmp_path / "split" / "val" / "good" / "x.png")
+    rows = imported(tmp_path, "folders", tmp_path / "split")
+    assert {row.defects for row in rows} == {(), ("crack",)}
+
+
 def test_masks_beside_pictures_are_masks_and_no_pictures(tmp_path: Path) -> None:
     source = class_folders(tmp_path)
     for i in range(NUM):
