@@ -1,7 +1,8 @@
 """`inspector data check`: everything that is wrong with a data set, before anything is trained on it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,9 +10,13 @@ import click
 from inspector.cli.bars import remaining_bars
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
-from inspector.dataset.check.labelled import SPLITS
+from inspector.dataset.check.labelled import SPLITS, LabelledRows
 from inspector.dataset.check.report import DataReport
 from inspector.dataset.check.run import check_data
+from inspector.dataset.labels import classes_of, modalities_of
+from inspector.dataset.manifest import PieceRow
+from inspector.training.config import TrainConfigError, read_train_config
+from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 
 MAX_PLACES = 10
 """Lines of the manifest that are named for one finding; --all and --json name all."""
@@ -21,9 +26,10 @@ MAX_PLACES = 10
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--all", "all_places", is_flag=True, help=f"Name all pieces of a finding, not the first {MAX_PLACES}.")
+@click.option("--config", type=click.Path(path_type=Path), help="Training configuration, for its [labels].")
 @click.option("--warnings-ok", is_flag=True, help="Exit code 0 if training warns, but refuses nothing.")
-@report_user_errors()
-def check(path: Path, as_json: bool, all_places: bool, warnings_ok: bool) -> None:
+@report_user_errors(TrainConfigError)
+def check(path: Path, as_json: bool, all_places: bool, config: Path | None, warnings_ok: bool) -> None:
     """Opens every file of a manifest and lists all that is wrong, each with line, piece and remedy.
 
     PATH is a manifest, or a folder with a manifest.jsonl. An ERROR stops training; a WARNING is given by it. Exit code
@@ -38,13 +44,22 @@ def check(path: Path, as_json: bool, all_places: bool, warnings_ok: bool) -> Non
     inspector data check set --json > report.json
     """
     with remaining_bars() as progress:
-        report = check_data(path, progress)
+        report = check_data(
+            path, progress, partial(_relabelled, {} if config is None else read_train_config(config).labels)
+        )
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
     else:
         _print(report, None if all_places else MAX_PLACES)
     if report.num_errors or (report.findings and not warnings_ok):
         raise click.exceptions.Exit(1)
+
+
+def _relabelled(shows: ClassMap, rows: Sequence[PieceRow]) -> LabelledRows:
+    """As a training would label them. Raises ManifestError."""
+    labelled = with_own_labels(rows, modalities_of(rows), shows)
+    modalities = modalities_of(labelled)
+    return LabelledRows(labelled, [mapped_classes(m, modalities, shows) for m in modalities], classes_of(labelled))
 
 
 def _print(report: DataReport, most: int | None) -> None:

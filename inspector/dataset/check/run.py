@@ -1,6 +1,6 @@
 """Checks a manifest and all of its files, and lists everything that is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from inspector.dataset.check.evidence import fewest_findings, part_findings
@@ -18,7 +18,11 @@ from inspector.dataset.survey import survey_files
 MANIFEST = "manifest.jsonl"
 
 
-def check_data(path: Path, progress: Progress = silent) -> DataReport:
+Relabel = Callable[[Sequence[PieceRow]], LabelledRows]
+"""Adds the labels that a training would infer. Raises ManifestError."""
+
+
+def check_data(path: Path, progress: Progress = silent, relabel: Relabel = LabelledRows.of) -> DataReport:
     """`path`: a manifest, or a folder with a manifest.jsonl. Raises ManifestError where there is none."""
     manifest = _manifest_in(path)
     scanned = scan_manifest(manifest)
@@ -27,7 +31,7 @@ def check_data(path: Path, progress: Progress = silent) -> DataReport:
     findings += surveyed.unreadable
     findings += surveyed.odd
     findings += [Finding("recordings", text) for text in surveyed.warnings]
-    findings += _content_findings(manifest.parent, rows) if rows else ()
+    findings += _content_findings(manifest.parent, rows, relabel) if rows else ()
     findings = sorted(findings, key=lambda finding: finding.severity != "error")
     return DataReport(manifest, rows, scanned.lines, findings, scanned.notes, surveyed.num_files, counted(rows))
 
@@ -51,16 +55,16 @@ def _line_findings(scanned: ScannedManifest) -> Iterator[Finding]:
         yield Finding("manifest", "holds no piece: one JSON object a line", severity="error")
 
 
-def _content_findings(root: Path, rows: Sequence[PieceRow]) -> Iterator[Finding]:
+def _content_findings(root: Path, rows: Sequence[PieceRow], relabel: Relabel) -> Iterator[Finding]:
     names = list(name_findings(rows))
     yield from names
     yield from split_findings(rows)
     if errors(names):
         return
     try:
-        dataset = LabelledRows.of(rows)
+        dataset = relabel(rows)
     except ManifestError as exc:
-        yield Finding("recordings", str(exc), severity="error")
+        yield Finding("labels", str(exc), severity="error")
         return
     yield from repeat_findings(root, dataset)
     if {row.label for row in rows} == {"ok"}:

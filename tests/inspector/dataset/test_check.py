@@ -272,6 +272,21 @@ def test_a_warning_alone_is_exit_code_1_unless_it_is_allowed(tmp_path: Path) -> 
     assert CliRunner().invoke(data, ["check", manifest, "--warnings-ok"]).exit_code == 0
 
 
+def test_labels_of_a_training_configuration_count(tmp_path: Path) -> None:
+    def unlabelled(rows: list[Row]) -> None:
+        for row in rows:
+            row["modality_labels"] = {}
+
+    manifest = str(data_set(tmp_path, unlabelled))
+    assert "no label for mic alone" in CliRunner().invoke(data, ["check", manifest]).output
+    (tmp_path / "train.toml").write_text('[labels]\ncrack = ["top", "mic"]\ndent = ["top", "mic"]\n')
+    result = CliRunner().invoke(data, ["check", manifest, "--config", str(tmp_path / "train.toml")])
+    assert result.exit_code == 0, result.output
+    (tmp_path / "train.toml").write_text('[labels]\ncrak = ["top"]\n')
+    result = CliRunner().invoke(data, ["check", manifest, "--config", str(tmp_path / "train.toml")])
+    assert "names the class 'crak', which the manifest does not have: did you mean 'crack'?" in result.output
+
+
 def test_the_report_is_one_json_object(tmp_path: Path) -> None:
     manifest = data_set(tmp_path, without_groups)
     (tmp_path / "train-ok-3.wav").write_bytes(wav()[:30])
