@@ -1,6 +1,6 @@
 """Names that a line would refuse: of cameras, sensors, pieces and products."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +30,7 @@ def name_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
             yield Finding("names", text, tuple(dict.fromkeys(owners["sensor", name])), "error")
     for row in rows:
         yield from _texts(row)
+        yield from _twice(row)
 
 
 def _source(noun: str, name: str, pieces: tuple[str, ...]) -> Iterator[Finding]:
@@ -44,6 +45,14 @@ def _source(noun: str, name: str, pieces: tuple[str, ...]) -> Iterator[Finding]:
     elif (meaning := _RESERVED.get(name)) is not None:
         text = f"{noun} {name}: labels and groups under {name!r} mean {meaning}: call it by its place (top)"
         yield Finding("names", text, pieces)
+
+
+def _twice(row: PieceRow) -> Iterator[Finding]:
+    """A camera may have several frames."""
+    for sensor, num in Counter(signal.sensor for signal in row.signals).items():
+        if num > 1:
+            text = f"has {num} recordings of sensor {sensor}, of which only the last is used: keep one, or rename one"
+            yield Finding("recordings", text, (row.piece_id,))
 
 
 def _is_bundle_name(name: str) -> bool:

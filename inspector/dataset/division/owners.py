@@ -5,6 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from inspector.dataset.check.names import name_findings
+from inspector.dataset.findings import refuse
 from inspector.dataset.labels import modalities_of
 from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.dataset.repeats import CHANCE_BYTES, uses_by_content
@@ -36,6 +38,7 @@ def owners_of(root: Path, rows: Sequence[PieceRow], axes: Sequence[str]) -> list
             f"{len(lonely)} of {len(rows)} pieces have {named}, first {lonely[0]}: name one with --by, or "
             "import them again with --group-by"
         )
+    refuse(name_findings(rows))
     shared = _shared_recordings(root, rows)
     return [
         frozenset(Owner(axis, row.groups[axis]) for axis in axes if axis in row.groups) | shared.get(index, frozenset())

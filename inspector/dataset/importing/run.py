@@ -10,9 +10,11 @@ from pathlib import Path
 
 import cv2
 
+from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.run import MANIFEST
 from inspector.dataset.division.divide import divide
 from inspector.dataset.division.shares import Shares
+from inspector.dataset.findings import errors
 from inspector.dataset.importing.grouping import EACH_FILE, FILE, Grouping
 from inspector.dataset.importing.items import DataImportError, Item, is_image
 from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow, write_manifest
@@ -70,6 +72,8 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
     for done, (piece_id, found) in enumerate(pieces.items(), 1):
         rows.append(writer.row(piece_id, found))
         progress(_STAGE, done, len(pieces))
+    for finding in errors(name_findings(rows)):
+        raise DataImportError(finding.text)
     imported = _divided(manifest, rows, options)
     write_manifest(manifest, imported.rows)
     imported.notes += _group_notes(imported.rows)

@@ -163,6 +163,10 @@ def long_id(rows: list[Row]) -> None:
     rows[0]["piece_id"] = "ä" * 100
 
 
+def two_recordings(rows: list[Row]) -> None:
+    rows[0]["signals"] = [rows[0]["signals"][0], {**rows[0]["signals"][0], "path": "second.wav"}]
+
+
 def no_labels(rows: list[Row]) -> None:
     for row in rows:
         row.update(label="unknown", defects=[], modality_labels={})
@@ -183,6 +187,7 @@ def no_labels(rows: list[Row]) -> None:
         (one_group, "error split train has recordings of one group only of mic"),
         (blank_camera, "error camera 'Kamera 1': line and bundle refuse this name"),
         (long_id, f"error manifest.jsonl:1: piece {'ä' * 100}: piece_id"),
+        (two_recordings, "warning manifest.jsonl:1: piece train-ok-0: has 2 recordings of sensor mic, of which only"),
         (no_labels, "error split train needs pieces labelled ok and nok, it has 18 pieces, 0 labelled ok"),
     ],
 )

@@ -106,6 +106,11 @@ def test_one_file_under_two_names_stays_in_one_split(tmp_path: Path) -> None:
     [
         (lots(), ["tile"], "no piece has a group 'tile'; groups are lot"),
         ([piece("a", None), piece("b", None)], [], "2 of 2 pieces have no group, first a"),
+        (
+            [row.model_copy(update={"images": (ImageRow(camera="Kamera 1", path="a"),)}) for row in lots(9)],
+            ["lot"],
+            "camera 'Kamera 1': line and bundle refuse this name",
+        ),
         (lots(2), ["lot"], "no piece is left for .*by lot there are 2 independent sets"),
     ],
 )

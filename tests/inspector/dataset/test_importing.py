@@ -308,6 +308,7 @@ def test_files_that_do_not_match_are_counted_and_sensors_of_one_piece_are_joined
         (("recordings", ".", "--pattern", r"\w+"), "names nothing: name its parts"),
         (("folders", ".", "--group-by", r"lot\d"), "captures nothing"),
         (("folders", ".", "--group-by", "(?P<image>x)"), "a group called image means all cameras or sensors"),
+        (("folders", ".", "--sensor", "Mikrofon 1"), "sensor 'Mikrofon 1': line and bundle refuse this name"),
         (("folders", ".", "--shares", "80/20"), "expected three numbers"),
         (("csv", "gone.csv", "--label", "x", "--image", "top"), "expected NAME=COLUMN"),
         (("csv", "gone.csv", "--label", "x", "--image", "top=a"), "gone.csv: cannot be read"),
