@@ -24,6 +24,7 @@ RawPixels = Literal[
     "MONO16",
     "MONO10P",
     "MONO12P",
+    "MONO10_PACKED",
     "MONO12_PACKED",
     "BGR8",
     "RGB8",

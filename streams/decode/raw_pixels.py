@@ -102,12 +102,23 @@ def _from_bits(data: Bytes, num_bits: int, width: int, height: int) -> Image:
     return image
 
 
+def _gige10(data: Bytes, width: int, height: int) -> Image:
+    """Mono10Packed of GigE Vision: the low 2 bits of both in bits 0 and 1, 4 and 5 of the byte between."""
+    return _from_pairs(data, 2, width, height)
+
+
 def _gige12(data: Bytes, width: int, height: int) -> Image:
     """Mono12Packed of GigE Vision: the high 8 bits of two pixels around a byte with the low 4 of both."""
+    return _from_pairs(data, 4, width, height)
+
+
+def _from_pairs(data: Bytes, num_low: int, width: int, height: int) -> Image:
+    """`num_low`: bits of each pixel in the byte between."""
     groups = np.zeros((-(-len(data) // 3), 3), np.uint16)
     groups.reshape(-1)[: len(data)] = data
     first, low, second = groups.T
-    pairs = np.stack([(first << 4) | (low & 0x0F), (second << 4) | (low >> 4)], axis=1)
+    mask = 2**num_low - 1
+    pairs = np.stack([(first << num_low) | (low & mask), (second << num_low) | ((low >> 4) & mask)], axis=1)
     image: NDArray[np.uint16] = pairs.reshape(-1)[: width * height].reshape(height, width)
     return image
 
@@ -121,6 +132,7 @@ RAW: Mapping[int, RawFormat] = {
     PixelFormat.PIXEL_FORMAT_MONO16: RawFormat(16, 1, 2, _mono16),
     PixelFormat.PIXEL_FORMAT_MONO10P: RawFormat(10, 1, 2, _bits10),
     PixelFormat.PIXEL_FORMAT_MONO12P: RawFormat(12, 1, 2, _bits12),
+    PixelFormat.PIXEL_FORMAT_MONO10_PACKED: RawFormat(12, 1, 2, _gige10),
     PixelFormat.PIXEL_FORMAT_MONO12_PACKED: RawFormat(12, 1, 2, _gige12),
     PixelFormat.PIXEL_FORMAT_BGR8: RawFormat(24, 3, 1, _bgr8),
     PixelFormat.PIXEL_FORMAT_RGB8: RawFormat(24, 3, 1, _converted(cv2.COLOR_RGB2BGR, _pixels(3))),

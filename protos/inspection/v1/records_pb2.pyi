@@ -35,6 +35,7 @@ class PixelFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PIXEL_FORMAT_I420: _ClassVar[PixelFormat]
     PIXEL_FORMAT_TIFF: _ClassVar[PixelFormat]
     PIXEL_FORMAT_BMP: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_MONO10_PACKED: _ClassVar[PixelFormat]
 
 class SignalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -115,6 +116,7 @@ PIXEL_FORMAT_NV12: PixelFormat
 PIXEL_FORMAT_I420: PixelFormat
 PIXEL_FORMAT_TIFF: PixelFormat
 PIXEL_FORMAT_BMP: PixelFormat
+PIXEL_FORMAT_MONO10_PACKED: PixelFormat
 SIGNAL_KIND_UNSPECIFIED: SignalKind
 SIGNAL_KIND_AUDIO: SignalKind
 SIGNAL_KIND_VIBRATION: SignalKind

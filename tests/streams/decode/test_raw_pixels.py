@@ -50,12 +50,15 @@ def test_packed_grey_is_unpacked_lowest_bits_first(name: str, num_bits: int, sha
     assert image.dtype == np.uint16
 
 
-def test_grey_of_gige_vision_has_the_low_bits_in_the_middle() -> None:
-    flat = [*map(int, GREY12.flat), 0]
+@pytest.mark.parametrize(("name", "num_low"), [("MONO10_PACKED", 2), ("MONO12_PACKED", 4)])
+def test_grey_of_gige_vision_has_the_low_bits_in_the_middle(name: str, num_low: int) -> None:
+    values, mask = GREY12 % 2 ** (8 + num_low), 2**num_low - 1
+    flat = [*map(int, values.flat), 0]
     data = b"".join(
-        bytes((a >> 4, (b & 15) << 4 | (a & 15), b >> 4)) for a, b in zip(flat[::2], flat[1::2], strict=True)
+        bytes((a >> num_low, (b & mask) << 4 | (a & mask), b >> num_low))
+        for a, b in zip(flat[::2], flat[1::2], strict=True)
     )[: -(-GREY12.size * 12 // 8)]
-    np.testing.assert_array_equal(decoded("MONO12_PACKED", data, 7, 5), GREY12)
+    np.testing.assert_array_equal(decoded(name, data, 7, 5), values)
 
 
 @pytest.mark.parametrize(("order", "first"), [("RG", "RG"), ("GR", "GR"), ("GB", "GB"), ("BG", "BG")])
