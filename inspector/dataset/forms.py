@@ -83,8 +83,12 @@ def _kind(form: Form) -> str | None:
     return form.kind
 
 
-def _channels(form: Form) -> int:
-    return form.channels
+def _signal_channels(form: Form) -> int | None:
+    return None if form.kind is None else form.channels
+
+
+def _image_channels(form: Form) -> int | None:
+    return form.channels if form.kind is None else None
 
 
 def _bits(form: Form) -> int | None:
@@ -95,7 +99,8 @@ _RATE, _KIND, _CHANNELS, _BITS = "{:g} Hz", "the kind {}", "{} channel(s)", "{} 
 _PROPERTIES: Sequence[tuple[Callable[[Form], object], str, Severity]] = (
     (_rate, _RATE, "error"),
     (_kind, _KIND, "error"),
-    (_channels, _CHANNELS, "warning"),
+    (_signal_channels, _CHANNELS, "error"),
+    (_image_channels, _CHANNELS, "warning"),
     (_bits, _BITS, "warning"),
 )
 _REMEDIES = {

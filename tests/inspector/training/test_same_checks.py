@@ -44,6 +44,10 @@ def other_rate(rows: list[Row]) -> None:
     rows[0]["signals"][0].update(path="slow.npy", sample_rate_hz=8000.0)
 
 
+def stereo(rows: list[Row]) -> None:
+    rows[0]["signals"][0].update(path="stereo.npy")
+
+
 def trained(manifest: Path) -> None:
     """What a training does with its data before it fits anything."""
     dataset = Dataset(manifest)
@@ -51,10 +55,11 @@ def trained(manifest: Path) -> None:
     list(data_advice(dataset))
 
 
-@pytest.mark.parametrize("change", [one_group, blank_camera, no_labels, crossing, missing, other_rate])
+@pytest.mark.parametrize("change", [one_group, blank_camera, no_labels, crossing, missing, other_rate, stereo])
 def test_training_refuses_what_the_check_calls_an_error(tmp_path: Path, change: Callable[[list[Row]], None]) -> None:
     (tmp_path / "nan.npy").write_bytes(npy(with_value(np.nan)))
     (tmp_path / "slow.npy").write_bytes(npy(np.random.default_rng(0).normal(size=(2000, 1)).astype(np.float32)))
+    (tmp_path / "stereo.npy").write_bytes(npy(np.random.default_rng(1).normal(size=(4000, 2)).astype(np.float32)))
     manifest = data_set(tmp_path, change)
     found = errors(check_data(manifest).findings)
     assert found
