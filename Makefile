@@ -9,6 +9,8 @@ PROTOS := $(wildcard protos/inspection/v1/*.proto)
 PROCESSES ?= 3
 # Two cores are shared by several numeric libraries: none of them may take all for itself.
 export OMP_NUM_THREADS ?= 1
+# Tests start hundreds of Python processes: what they import is compiled once, also where the shell forbids it.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## shows this text
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,10 +30,10 @@ $(DEV)/.installed: pyproject.toml constraints.txt
 demo: $(SERVE)/.installed  ## installs the serving half and runs 600 simulated pieces through the service
 	$(SERVE)/inspector demo
 
-test: $(DEV)/.installed services  ## installs everything and passes all tests, on a real Kafka broker too; ARGS="-m 'not broker'"
+test: $(DEV)/.installed services  ## installs everything and passes all tests, with real servers and a browser; ARGS="-m 'not broker and not train'" needs Python only
 	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
-fast: $(DEV)/.installed  ## the inner loop: lint and the quick tests, without broker, training, compiling and whole services
+fast: $(DEV)/.installed  ## the inner loop: lint and the quick tests, without others' servers, training, compiling and whole services
 	$(DEV)/ruff check .
 	$(DEV)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not broker and not train and not slow" $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Turns log-odds into calibrated probabilities and labelled scores into limits. Runs without torch.
+"""Turns log-odds into calibrated probabilities, and costs into limits. Runs without torch.
 
 PASS is a score below `pass_below`, FAIL a score above `fail_above`; every other score, including the limits, is REVIEW.
 """
@@ -23,17 +23,6 @@ class Fit(NamedTuple):
 class Limits(NamedTuple):
     pass_below: float
     fail_above: float
-
-
-class Risk(NamedTuple):
-    """Acceptable error rates, on the scores that the limits are chosen from."""
-
-    miss_rate: float = 0.02
-    """Share of the defective pieces that may PASS."""
-    false_reject_rate: float = 0.02
-    """Share of the good pieces that may FAIL."""
-    review_share: float = 0.15
-    """If the rates leave more than this for REVIEW, both are relaxed by the same factor until they do not."""
 
 
 class Costs(NamedTuple):
@@ -66,24 +55,24 @@ def fit(logits: Scores, labels: Labels, weights: Scores | None = None) -> Fit:
     # Centred, so that the bias still fits where the slope is bounded to keep the order.
     centre, scale = float(np.mean(logits)), max(float(np.std(logits)), 1e-6)
     columns = np.stack([(logits - centre) / scale, np.ones(len(logits))], axis=1)
-    slope, bias = _newton(columns, targets, weights)
+    slope, bias = newton(columns, targets, weights, 1e-3 * np.eye(2), np.zeros(2)).tolist()
     temperature = scale / max(slope, 1e-2)
     return Fit(temperature=temperature, bias=bias - centre / temperature)
 
 
-def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, float]:
-    """Minimises the cross-entropy with a weak ridge; halves each step until the loss does not rise."""
-    ridge = 1e-3 * np.eye(2)
+def newton(columns: Scores, targets: Scores, weights: Scores, ridge: Scores, centre: Scores) -> Scores:
+    """(T,) parameters with the least cross-entropy plus a ridge about the centre; halves each step until the loss does
+    not rise. `columns`: (P, T)."""
 
     def loss(theta: Scores) -> float:
-        margins = columns @ theta
+        margins, off = columns @ theta, theta - centre
         losses = np.logaddexp(0.0, margins) - targets * margins
-        return float(weights @ losses + 0.5 * theta @ ridge @ theta)
+        return float(weights @ losses + 0.5 * off @ ridge @ off)
 
-    theta = np.array([1.0, 0.0])
+    theta = centre
     for _ in range(50):
         estimates = probability(columns @ theta, 1.0, 0.0)
-        gradient = columns.T @ (weights * (estimates - targets)) + ridge @ theta
+        gradient = columns.T @ (weights * (estimates - targets)) + ridge @ (theta - centre)
         curvature = (columns.T * (weights * estimates * (1 - estimates))) @ columns + ridge
         step = np.linalg.solve(curvature, gradient)
         while loss(theta - step) > loss(theta) and np.abs(step).max() > 1e-9:
@@ -91,17 +80,7 @@ def _newton(columns: Scores, targets: Scores, weights: Scores) -> tuple[float, f
         theta = theta - step
         if np.abs(step).max() < 1e-7:
             break
-    return float(theta[0]), float(theta[1])
-
-
-def choose_limits(scores: Scores, labels: Labels, risk: Risk) -> Limits:
-    """The widest PASS and FAIL zones within the risk; if they meet, a single limit with no REVIEW zone."""
-    easing = 1.0
-    while True:
-        limits = _limits(scores, labels, risk.miss_rate * easing, risk.false_reject_rate * easing)
-        if easing > 64 or review_share(scores, limits) <= risk.review_share:
-            return limits
-        easing *= 1.25
+    return theta
 
 
 def cheapest_limits(costs: Costs) -> Limits:
@@ -113,19 +92,4 @@ def cheapest_limits(costs: Costs) -> Limits:
     if pass_below <= fail_above:
         return Limits(pass_below, fail_above)
     middle = costs.false_reject / (costs.false_reject + costs.escape)
-    return Limits(middle, middle)
-
-
-def review_share(scores: Scores, limits: Limits) -> float:
-    """Share of the scores that go to a person."""
-    return float(np.mean((scores >= limits.pass_below) & (scores <= limits.fail_above)))
-
-
-def _limits(scores: Scores, labels: Labels, miss_rate: float, false_reject_rate: float) -> Limits:
-    bad, good = np.sort(scores[labels]), np.sort(scores[~labels])[::-1]
-    pass_below = float(bad[min(int(miss_rate * len(bad)), len(bad) - 1)])
-    fail_above = float(good[min(int(false_reject_rate * len(good)), len(good) - 1)])
-    if pass_below <= fail_above:
-        return Limits(pass_below, fail_above)
-    middle = (pass_below + fail_above) / 2
     return Limits(middle, middle)

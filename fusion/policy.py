@@ -1,6 +1,6 @@
 """Decides which experts run on a piece: the initial experts, and the next ones given their results.
 
-Service, training and evaluation all route with these functions.
+Training and evaluation route with these functions, the service with the same rules compiled: `fusion.compiled_policy`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -67,11 +67,11 @@ class PartialResult(NamedTuple):
 def initial_experts(policy: Policy, experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
     """The experts that run on a piece first."""
     if policy.mode == "dense":
-        return _runnable(experts, present)
+        return runnable(experts, present)
     if policy.mode == "static":
-        return _runnable(experts, present) & set(policy.static_experts)
+        return runnable(experts, present) & set(policy.static_experts)
     if policy.mode in LEARNED and policy.router is not None:
-        return _runnable(experts, present) & set(policy.router.first)
+        return runnable(experts, present) & set(policy.router.first)
     return scouts(experts, present)
 
 
@@ -90,7 +90,7 @@ def next_experts(
     """
     chosen_sets = _chosen_by_policy(policy, experts, partial_results, cost_multiplier)
     return [
-        _with_missing_modalities(experts, partial, chosen) - partial.logits.keys()
+        with_missing_modalities(experts, partial, chosen).difference(partial.logits)
         for partial, chosen in zip(partial_results, chosen_sets, strict=True)
     ]
 
@@ -103,7 +103,7 @@ def _chosen_by_policy(
         return _learned(policy.router, experts, partial_results, price)
     if policy.mode == "cascade":
         return [
-            _runnable(experts, partial.present) if _is_uncertain(policy, partial) else frozenset()
+            runnable(experts, partial.present) if _is_uncertain(policy, partial) else frozenset()
             for partial in partial_results
         ]
     return [initial_experts(policy, experts, partial.present) for partial in partial_results]
@@ -130,27 +130,37 @@ def _learned(
     )
     paths = select_path(router, path_matrix(router, modality_of), partials, price)
     return [
-        _runnable(experts, partial.present) & set(router.paths[path])
+        runnable(experts, partial.present) & set(router.paths[path])
         for partial, path in zip(partial_results, paths, strict=True)
     ]
 
 
-def _runnable(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+def runnable(experts: Sequence[Expert], present: Collection[str]) -> ExpertSet:
+    """The experts whose modality is there."""
     return frozenset(expert.name for expert in experts if expert.modality in present)
 
 
-def _with_missing_modalities(experts: Sequence[Expert], partial: PartialResult, chosen: ExpertSet) -> ExpertSet:
+def with_missing_modalities(experts: Sequence[Expert], partial: PartialResult, chosen: ExpertSet) -> ExpertSet:
+    """Adds all experts of every modality that would not be examined, unless the piece already fails."""
     if partial.fails:
         return chosen
     ran = chosen | partial.logits.keys()
     seen = {expert.modality for expert in experts if expert.name in ran}
-    return chosen | _runnable(experts, set(partial.present) - seen)
+    return chosen | runnable(experts, set(partial.present) - seen)
 
 
 def routed(
     policy: Policy, experts: Sequence[Expert], scored: Scored, calibrations: Mapping[ExpertSet, Calibration]
 ) -> list[ExpertSet]:
     """The experts that the service would have run on each piece, given the bundle's limits."""
+    initial, partial_results = opened(policy, experts, scored, calibrations)
+    return [ran | more for ran, more in zip(initial, next_experts(policy, experts, partial_results), strict=True)]
+
+
+def opened(
+    policy: Policy, experts: Sequence[Expert], scored: Scored, calibrations: Mapping[ExpertSet, Calibration]
+) -> tuple[list[ExpertSet], list[PartialResult]]:
+    """The initial experts of each piece, and their result; the same for policies with the same initial experts."""
     modalities = {expert.name: expert.modality for expert in experts}
     modality_of = [modalities[name] for name in scored.experts]
     rows = {names: row for row, names in enumerate(scored.sets)}
@@ -162,7 +172,7 @@ def routed(
         joint = float(scored.logits[rows[ran], piece]) if ran else None
         initial.append(ran)
         partial_results.append(_partial_result(present, logits, joint, calibrations.get(ran)))
-    return [ran | more for ran, more in zip(initial, next_experts(policy, experts, partial_results), strict=True)]
+    return initial, partial_results
 
 
 def _partial_result(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import programs
+
 pytest_plugins = ["tests.servers.fixtures"]
 TESTS = Path(__file__).parent
 SLOW = (
@@ -25,8 +27,12 @@ SLOW = (
 )
 """Folders whose tests start processes or compile graphs; `make fast` leaves them out."""
 
-SLOW_FIXTURES = {"page", "context", "line", "postgres", "postgres_url"}
-"""Browsers, running lines and database servers."""
+SLOW_FIXTURES = {"line"}
+"""Running lines."""
+SERVER_FIXTURES = {"bootstrap", "browser", "mosquitto", "postgres", "postgres_url", "s3"}
+"""Servers of others' making: their tests have the mark `broker`."""
+EARLY = ("integration/", "inspector/compile/", "streams/join/")
+"""Whole lines and long files come first: a file stays in one process, and a long one at the end leaves a core idle."""
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
 
@@ -58,12 +64,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole lines come first: they wait more than they compute, and would leave a core idle at the end."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(EARLY))
     for item in items:
-        file = item.path.relative_to(TESTS).as_posix()
-        if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
+        if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.slow)
+        if not SERVER_FIXTURES.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.broker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that starts PostgreSQL, a browser or the like without the mark `broker` fails."""
+    programs.may_start = item.get_closest_marker("broker") is not None
 
 
 def pytest_collection_finish() -> None:

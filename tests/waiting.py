@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Returns once the condition holds; fails the test after `limit_s` seconds."""
     deadline_s = time.monotonic() + limit_s
     while not condition():

@@ -2,14 +2,15 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, inspect, select, table, text
 
 from inspector.archive.database import Database, DatabaseError
 from inspector.archive.metadata import METADATA
+
+if TYPE_CHECKING:  # it is imported where there is something to do, which is rare
+    from alembic.config import Config
 
 log = logging.getLogger("inspector.archive")
 
@@ -36,7 +37,7 @@ def upgrade(database: Database) -> None:
         if before == HEAD:
             return
         _check(database, connection, before)
-        command.upgrade(_config(connection), "head")
+        _upgrade(connection)
     log.info("The archive %s has its tables now (version %s, before: %s).", database.name, HEAD, before or "none")
 
 
@@ -47,7 +48,15 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(select(_NOTE.c.version_num)).scalar()
 
 
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(_config(connection), "head")
+
+
 def _check(database: Database, connection: Connection, before: str | None) -> None:
+    from alembic.script import ScriptDirectory
+
     known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
     if before is not None and before not in known:
         raise DatabaseError(
@@ -62,7 +71,9 @@ def _check(database: Database, connection: Connection, before: str | None) -> No
         )
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -19,20 +19,43 @@ The head graph has, per expert in the order of `experts`, the inputs `tokens_<ex
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from inspector.bundle.compiled import Compiled, CompiledFor, CompiledGraph, Parity, Precision
+from inspector.bundle.judgement import Calibration, Certificate, Claim, LimitEvidence, Platt, Policy, Router
+from inspector.bundle.part import Name, Part
 from streams.join.assembly import BitDepth
 from streams.observation import ModalityKind
 
+__all__ = [
+    "MANIFEST_NAME",
+    "Bundle",
+    "Calibration",
+    "Certificate",
+    "Claim",
+    "Compiled",
+    "CompiledFor",
+    "CompiledGraph",
+    "Expert",
+    "Head",
+    "ImageInput",
+    "LimitEvidence",
+    "Modality",
+    "Name",
+    "Parity",
+    "Part",
+    "PictureFormat",
+    "Platt",
+    "Plausibility",
+    "Policy",
+    "Precision",
+    "Range",
+    "Router",
+    "SignalInput",
+    "input_shape",
+]
+
 MANIFEST_NAME = "bundle.json"
-
-Precision = Literal["fp32", "fp16", "int8"]
-CompiledFor = Literal["onnx", "openvino", "tensorrt"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*$", max_length=48)]
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ImageInput(Part):
@@ -86,15 +109,6 @@ def input_shape(form: ImageInput | SignalInput) -> tuple[int, ...]:
     if isinstance(form, ImageInput):
         return form.rows * form.cols, form.num_channels, form.tile_height_px, form.tile_width_px
     return form.num_channels, form.num_samples
-
-
-class Platt(Part):
-    """probability = sigmoid(logit / temperature + bias)"""
-
-    temperature: float = Field(gt=0)
-    """Divides the log-odds."""
-    bias: float
-    """Added after the division."""
 
 
 class Expert(Part):
@@ -173,152 +187,6 @@ class Head(Part):
     """The fusion head's ONNX graph, relative to the bundle."""
     cost_ms: float = Field(ge=0)
     """Measured at export: one piece, one thread, ONNX Runtime."""
-
-
-class Calibration(Part):
-    """Log-odds to probability, and the limits, for one set of experts that ran."""
-
-    experts: tuple[Name, ...]
-    """Sorted names."""
-    temperature: float = Field(gt=0)
-    """Divides the log-odds: above 1 makes them less certain."""
-    bias: float
-    """probability = sigmoid(logit / temperature + bias)"""
-    pass_below: float = Field(ge=0, le=1)
-    """Calibrated scores below this one pass."""
-    fail_above: float = Field(ge=0, le=1)
-    """Calibrated scores above this one fail."""
-    classes: Mapping[str, Platt] = Field(default_factory=dict)
-    """Of the head's log-odds per class; a class that is not here had too little evidence, and its log-odds are raw."""
-
-
-class Router(Part):
-    """The learned router: the regret of each path as a logistic function of the first experts' log-odds."""
-
-    first: tuple[Name, ...] = Field(min_length=1)
-    """Experts that run on every piece; their log-odds are the inputs, in this order."""
-    centre: tuple[float, ...]
-    """Mean of each expert's log-odds in training."""
-    scale: tuple[Annotated[float, Field(gt=0)], ...]
-    """Per expert of `first`: inputs are (log-odds - centre) / scale."""
-    threshold: float
-    """Calibrated log-odds of the first experts together, that separates good from defective."""
-    paths: tuple[tuple[Name, ...], ...] = Field(min_length=1)
-    """Experts that may run after the first ones; the last path is all of them."""
-    weights: tuple[tuple[float, ...], ...]
-    """Per path, by input: log-odds of each first expert, joint log-odds, and the absolute values of these."""
-    bias: tuple[float, ...]
-    """Per path, added to the weighted inputs."""
-    experts: tuple[Name, ...]
-    """All experts of the bundle, in the order of `costs_ms`."""
-    costs_ms: tuple[Annotated[float, Field(ge=0)], ...]
-    """CPU of each of `experts`, one piece, measured in training."""
-
-
-class Policy(Part):
-    """Which experts run on a piece."""
-
-    mode: Literal["dense", "static", "cascade", "learned", "budgeted"] = "cascade"
-    """`dense`: all experts run; `static`: one fixed set; `cascade`: the scouts decide by their score; `learned` and
-    `budgeted`: the router decides."""
-    static_experts: tuple[Name, ...] = ()
-    """For `static`: all that runs, scouts included."""
-    low: float = Field(default=0.0, ge=0, le=1)
-    """For `cascade`: lower end of the scores that ask for all experts."""
-    high: float = Field(default=1.0, ge=0, le=1)
-    """For `cascade`: a calibrated scout score in [low, high] asks for all experts; outside it the scouts suffice."""
-    router: Router | None = None
-    """For `learned` and `budgeted`."""
-    price: float = Field(default=0.0, ge=0)
-    """For these: regret that a millisecond of computing must save; in `budgeted` the service raises it under load."""
-
-
-class Claim(Part):
-    """At most `miss_rate` of the defective pieces pass as long as only scores below `pass_below` do."""
-
-    miss_rate: float = Field(gt=0, lt=1)
-    """Share of defective pieces that may pass at most."""
-    pass_below: float = Field(ge=0, le=1)
-    """The limit that the claim holds for."""
-    num_misses: int = Field(ge=0, le=1_000_000)
-    """Independent defects whose score lies below."""
-    good_held: float = Field(ge=0, le=1)
-    """Share of good pieces, unseen in training, that this limit sends to REVIEW or FAIL."""
-
-
-class Certificate(Part):
-    """Certified miss rate of the routed system, with all modalities examined; the claims follow from the counts."""
-
-    miss_rate: float = Field(gt=0, lt=1)
-    """Requested miss rate."""
-    confidence: float = Field(gt=0, lt=1)
-    """Probability that the claim holds, over the draw of the evidence."""
-    num_defects: int = Field(ge=0, le=1_000_000)
-    """Independent defects, unseen in training: no two share a recording or group."""
-    claim: Claim | None
-    """At the requested rate; None: not certifiable from this evidence."""
-    nearest: Claim | None
-    """At the smallest rate that this evidence certifies; None: at none without holding every good piece."""
-    needs: int = Field(ge=0)
-    """Further independent defects, none of them missed, that would certify the requested rate."""
-    of_these_encoders: bool = True
-    """False: the evidence comes from encoders fitted on the training split alone; the bundle's were fitted again on the
-    evidence itself. Nothing is certified then."""
-    sure_below: float = Field(ge=0, le=1)
-    """No defective piece of training or calibration scored lower: only lower scores pass where no claim applies."""
-
-
-class Parity(Part):
-    """Counts of the parity gate: the bundle's own pieces through the whole routed system."""
-
-    num_pieces: int = Field(ge=0)
-    """Pieces of the parity set that ran."""
-    flips: int = Field(ge=0)
-    """Decisions that differ from torch's at the live limits."""
-    new_passes: int = Field(ge=0)
-    """Defective pieces among these that PASS now."""
-    route_changes: int = Field(ge=0)
-    """Pieces for which other experts ran than with torch."""
-    max_difference: float = Field(ge=0)
-    """Of calibrated scores."""
-    flips_below: float = Field(ge=0, le=1)
-    """Share of flips that the count proves at 95 %, one-sided."""
-
-
-class CompiledGraph(Part):
-    part: Name
-    """An expert, or `head`."""
-    file: str
-    """The compiled graph, relative to the bundle."""
-    precision: Precision
-    """Precision of the graph; `why` explains a lower one than requested."""
-    seconds: float = Field(ge=0)
-    """Time that compiling took."""
-    num_bytes: int = Field(ge=0)
-    """Size of the file."""
-    quantised: float | None = Field(default=None, ge=0, le=1)
-    """Share of convolutions and matrix products that take INT8."""
-    why: str = ""
-    """Why the precision is lower than requested; empty where it is not."""
-
-
-class Compiled(Part):
-    """All graphs for one engine at one precision. Graphs not named run as they were exported, where the engine can."""
-
-    engine: CompiledFor
-    """Runtime that the graphs are for."""
-    precision: Precision
-    """Requested precision."""
-    compiler: str
-    """Distribution and version, such as tensorrt-rtx 1.7.1.116."""
-    targets: tuple[str, ...] = ()
-    """Compute capabilities, such as 8.6."""
-    batches: tuple[int, ...] = ()
-    """Batch sizes that buffers are made for; the last is the largest."""
-    graphs: tuple[CompiledGraph, ...]
-    """One for each part that was compiled."""
-    parity: Parity | None = None
-    """None: the machine that compiled could not run it."""
 
 
 class Bundle(Part):

@@ -21,7 +21,7 @@ from inspector.rollout.control.history import Row, rows_of
 from inspector.rollout.control.records import MODES, ControlTable, WorkerAt, WorkerStatus, phase_word, read_control
 from inspector.rollout.control.wait import RefusedByError, await_workers
 from protos.inspection.v1.control_pb2 import Deployment, DeploymentMode, WorkerPhase
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.log import Log
 
 _CONFIG = click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")

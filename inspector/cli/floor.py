@@ -16,7 +16,7 @@ from inspector.service.child import give_way, stopped_with_parent
 from inspector.service.floor import run_floor
 from inspector.service.run_worker import ended_in_time, stopped_by_signals
 from inspector.web.server import WebError
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 
 
 @click.command()

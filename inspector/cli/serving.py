@@ -28,7 +28,7 @@ from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import WorkerContext, ended_in_time, run_worker, stopped_by_signals, watched
 from inspector.worker.metrics import WorkerMetrics
 from streams.decode.process import DecodingError
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.log import LogStoppedError
 
 log = logging.getLogger("inspector.service.assembly")

@@ -32,8 +32,8 @@ from inspector.training.config import TrainConfig, TrainConfigError, read_train_
 from inspector.training.experts.lora import LoraError
 from inspector.training.export import ExportError, TrainedBundle, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
-from inspector.training.train import TrainOptions
 from inspector.training.train import train as train_draft
+from inspector.training.trainer import TrainOptions
 
 FolderOrFile = click.Path(path_type=Path)
 WARNED = 3

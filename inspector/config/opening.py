@@ -1,20 +1,22 @@
-"""Opens the log that a configuration names."""
+"""Opens the log that a configuration names. A service on the embedded log starts without importing Kafka's client."""
 
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from inspector.config.service import Service, ServiceConfig, kafka_settings
 from inspector.config.tables import EmbeddedTable
 from inspector.verdicts.records import essence, settled_ns
 from streams.embedded import EmbeddedLog, EmbeddedSettings
-from streams.kafka.log import KafkaLog
-from streams.kafka.readback import OutputRules
 from streams.log import Sink, Source
 from streams.log_clock import LogClock
 
+if TYPE_CHECKING:
+    from streams.kafka.log import KafkaLog
 
-def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> EmbeddedLog | KafkaLog:
+
+def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> "EmbeddedLog | KafkaLog":
     """`path` is the configuration file. Setting `stop` ends the wait for a silent log. Raises ConfigError,
     LogError."""
     match config.log:
@@ -24,6 +26,9 @@ def open_log(path: Path, config: ServiceConfig, stop: Event | None = None) -> Em
             )
             return EmbeddedLog(file, limits)
         case _:
+            from streams.kafka.log import KafkaLog
+            from streams.kafka.readback import OutputRules
+
             rules = OutputRules(settled_ns, essence)
             settings = replace(kafka_settings(path, config), stop=stop)
             return KafkaLog(settings, config.prefix, config.lines, rules)
@@ -39,8 +44,8 @@ def open_ends(service: Service, clock: LogClock | None = None, stop: Event | Non
     open transactions of an earlier worker of this name. Raises LogStoppedError if `stop` is set during the wait."""
     config = service.config
     log = open_log(service.path, config, stop)
-    if isinstance(log, KafkaLog):
-        sink = log.sink(clock=clock)
-        return log.source(), sink
-    start_at = config.log.start_at
-    return log.source(config.lines, config.prefix, config.worker.name, start_at=start_at), log.sink()
+    if isinstance(log, EmbeddedLog):
+        start_at = config.log.start_at
+        return log.source(config.lines, config.prefix, config.worker.name, start_at=start_at), log.sink()
+    sink = log.sink(clock=clock)
+    return log.source(), sink

@@ -1,6 +1,7 @@
 """Describes annotation, constraints and default of a model's field in words for users."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -58,6 +59,8 @@ def type_words(annotation: object, constraints: Sequence[object] = ()) -> str:
         return f"table of names to {_plural(type_words(arguments[1]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f"`{shown(member.value)}`" for member in annotation)
     return _with_bounds(BASIC.get(annotation, getattr(annotation, "__name__", str(annotation))), constraints)
 
 

@@ -1,7 +1,7 @@
 """Refuses data sets whose splits leak, and divides others into folds that share no group."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
@@ -54,41 +54,50 @@ def _files(row: PieceRow) -> Iterable[str]:
     return (f"file {path}" for path in (*(i.path for i in row.images), *(s.path for s in row.signals)))
 
 
-def folds(groups: Sequence[str], num_folds: int, seed: int) -> dict[str, int]:
-    """A fold for every group, of about equal size; the largest groups first, ties by the seed."""
+def folds(groups: Sequence[str], num_folds: int, seed: int, rare: Sequence[bool] = ()) -> dict[str, int]:
+    """A fold for every group, of about equal size; the largest groups first, ties by the seed.
+
+    `rare`: recordings of the scarcer label. Folds get about as many of them each, for a fit without half of the defects
+    knows too little, and a fold without any judges nothing.
+    """
     names = sorted(set(groups))
     random.Random(seed).shuffle(names)  # noqa: S311 - no secret
-    sizes = dict.fromkeys(names, 0)
-    for group in groups:
-        sizes[group] += 1
-    filled, chosen = [0] * num_folds, {}
-    for name in sorted(names, key=lambda group: -sizes[group]):
-        fold = min(range(num_folds), key=lambda index: filled[index])
+    sizes, num_rare = Counter(groups), Counter(group for group, is_rare in zip(groups, rare, strict=False) if is_rare)
+    filled, filled_rare, chosen = [0] * num_folds, [0] * num_folds, {}
+    for name in sorted(names, key=lambda group: (-num_rare[group], -sizes[group])):
+        fold = min(range(num_folds), key=lambda index: (num_rare[name] and filled_rare[index], filled[index]))
         chosen[name] = fold
         filled[fold] += sizes[name]
+        filled_rare[fold] += num_rare[name]
     return chosen
+
+
+def scarcer(labels: Sequence[bool]) -> list[bool]:
+    """True for the recordings of the label that fewer have."""
+    return [bool(label) == (2 * sum(labels) <= len(labels)) for label in labels]
 
 
 def crossed_folds(groups: Sequence[Mapping[str, str]], num_folds: int, seed: int) -> list[tuple[list[int], list[int]]]:
     """Pairs (fit on, score) of indices that share no group of any kind; each index is scored exactly once.
 
     Pairs of recordings connect nearly all pieces, so each kind of group has its own folds: scored pieces lie in one
-    fold of every kind, and pieces to fit on outside all of these. A kind with a single group separates nothing.
+    fold of every kind, and pieces to fit on outside all of these. A kind with a single group separates nothing, and a
+    piece without a kind shares no group of it.
     """
     kinds = [kind for kind in sorted({kind for group in groups for kind in group}) if _parts(kind, groups)]
-    by_kind = {kind: folds([group.get(kind, "") for group in groups], num_folds, seed) for kind in kinds}
-    cells = [tuple(by_kind[kind][group.get(kind, "")] for kind in kinds) for group in groups]
+    by_kind = {kind: folds([group[kind] for group in groups if kind in group], num_folds, seed) for kind in kinds}
+    cells = [tuple(by_kind[kind].get(group[kind]) if kind in group else None for kind in kinds) for group in groups]
     pairs = []
-    for cell in product(range(num_folds), repeat=len(kinds)):
+    for cell in product((*range(num_folds), None), repeat=len(kinds)):
         score = [index for index, group in enumerate(cells) if group == cell]
-        fit = [i for i, group in enumerate(cells) if all(a != b for a, b in zip(group, cell, strict=True))]
+        fit = [i for i, group in enumerate(cells) if all(a != b or a is None for a, b in zip(group, cell, strict=True))]
         if score:
             pairs.append((fit, score))
     return pairs
 
 
 def _parts(kind: str, groups: Sequence[Mapping[str, str]]) -> bool:
-    return len({group.get(kind, "") for group in groups}) > 1
+    return len({group[kind] for group in groups if kind in group}) > 1
 
 
 def unit_folds(

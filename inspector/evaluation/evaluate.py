@@ -15,6 +15,7 @@ from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
+from inspector.evaluation.examined_dominance import examined_dominance
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.recipes import recipe_for
@@ -60,6 +61,9 @@ def evaluate(
     scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": _noisy_or(pieces, reference)}
     scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
     right = {name: (values >= 0.5) == labels for name, values in scores.items()}
+    shares = examined_dominance(pieces, recipe, verdicts)
+    for warning in shares.warnings():
+        _log.warning("%s", warning)
     comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
     return Report(
         bundle=model.schema.name,
@@ -78,6 +82,7 @@ def evaluate(
         outcomes=outcomes(pieces),
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
+        dominance=shares,
         pieces_routed=_results(pieces, verdicts),
         recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )

@@ -33,7 +33,8 @@ def measured(source: str, report: Report, schema: Bundle, explanations: Explanat
     if report.split != "test":
         lines[-1:] = ["This is no test: training has seen this split or chosen limits and routes on it.", ""]
     lines += [*scores_table(report), "", "As routed, by the bundle's own limits, every modality required:", ""]
-    lines += [*outcomes_table(report), "", *_saving(report, schema), *_promise(report, schema.certificate), ""]
+    lines += [*outcomes_table(report), "", *_saving(report, schema), *_promise(report, schema.certificate)]
+    lines += [*_rates(report, schema), ""]
     if explanations is not None:
         lines += explanation_lines(explanations, "###")
     return "\n".join(lines)
@@ -51,6 +52,22 @@ def _saving(report: Report, schema: Bundle) -> Iterator[str]:
         f"bundle states; {1 - routed_s / dense_s:.1%} of the processor time as measured in this one pass, preparation "
         "included. What routing gains over the cheapest fixed set of experts is another figure, which training judges."
     )
+
+
+def _rates(report: Report, schema: Bundle) -> Iterator[str]:
+    """What the limits promise, and what was observed; nothing for bundles that do not know."""
+    whole = max(schema.calibrations, key=lambda calibration: len(calibration.experts))
+    sides = (("good", "ok", "FAIL", whole.fail_evidence), ("defective", "nok", "PASS", whole.pass_evidence))
+    for kind, label, decision, evidence in sides:
+        if evidence is None:
+            continue
+        decisions = [piece.decision for piece in report.pieces_routed if piece.label == label]
+        wrong = decisions.count(decision)
+        observed = f"{wrong} of {len(decisions)} ({wrong / max(len(decisions), 1):.1%})"
+        yield (
+            f"- Promised about {kind} pieces: at most {evidence.rate:.1%} {decision}, at {evidence.confidence:.0%} "
+            f"confidence by {evidence.num_pieces} independent ones. Observed here: {observed}."
+        )
 
 
 def _promise(report: Report, certificate: Certificate | None) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from json import dumps
 from pathlib import Path
 
+from inspector.evaluation.dominance import Dominance
 from inspector.evaluation.outcomes import Outcome
 from inspector.statistics.classification import Certainty, Figures
 
@@ -62,6 +63,8 @@ class Report:
     """As routed, by the modality removed from every piece."""
     encoder_cpu_s: Mapping[str, float]
     experts_run: Mapping[str, int]
+    dominance: Dominance
+    """How far single modalities decide."""
     pieces_routed: tuple[PieceResult, ...] = ()
     recipe: str = ""
     """Name and version; empty: derived from the bundle, with everything demanded."""
@@ -119,6 +122,10 @@ def page(report: Report) -> str:
             "",
             *outcomes_table(report),
             "",
+            "## What one modality alone decides",
+            "",
+            *dominance_table(report),
+            "",
             "## Cost",
             "",
             "| | CPU-seconds of the encoders | expert runs |",
@@ -162,6 +169,23 @@ def outcomes_table(report: Report) -> list[str]:
             for name, o in report.outcomes.items()
         ),
     ]
+
+
+def dominance_table(report: Report) -> list[str]:
+    """Lines of Markdown; brackets hold 95 % intervals over the modality's groups. Warnings stand below."""
+    shares = report.dominance
+    lines = [
+        "| modality | decisions it alone makes | thorough experts on it only | weight of the gate (evenly) | own AUC |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {s.alone:.1%} | {s.thorough_only:.1%} | {s.gate:.2f} ({s.even_gate:.2f}) | {s.auc} |"
+            for name, s in shares.modalities.items()
+        ),
+        "",
+        f"Each of several modalities alone would have made {shares.several:.1%} of the decisions as routed; "
+        f"{shares.none:.1%} took them together.",
+    ]
+    return lines + [line for warning in shares.warnings() for line in ("", f"Warning: {warning}.")]
 
 
 def _own_table(report: Report) -> list[str]:

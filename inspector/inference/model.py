@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
+from fusion.compiled_policy import CompiledPolicy
 from inspector.bundle.load import BundleError, LoadedBundle
 from inspector.bundle.schema import Bundle, Calibration, Expert, input_shape
 from inspector.engines.engine import Engine, EngineSettings, Port
@@ -39,6 +40,11 @@ class Model:
     refused: tuple[str, ...] = ()
     """Compiled forms that came before it in the order and may not judge here, by engine and precision."""
     fallback: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
+    routes: CompiledPolicy = field(init=False, repr=False, compare=False)
+    """The bundle's policy."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "routes", CompiledPolicy(self.schema.policy, self.schema.experts))
 
     @property
     def schema(self) -> Bundle:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fusion.calibration import probability
-from fusion.policy import PartialResult, initial_experts, next_experts, scouts
+from fusion.policy import PartialResult, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.inference.examination import Examination, Fused
@@ -74,7 +74,7 @@ def _proven(finding: RoutedResult, recipe: Recipe, off_route: bool) -> RoutedRes
 def _opening(examination: Examination, row: int, budget: Budget) -> ExpertSet:
     schema, present = examination.model.schema, examination.present[row]
     if budget is Budget.FULL:
-        return initial_experts(schema.policy, schema.experts, present)
+        return examination.model.routes.initial_experts(present)
     return scouts(schema.experts, present)
 
 
@@ -113,9 +113,8 @@ def _wishes(
     examination: Examination, recipes: Sequence[Recipe], findings: Sequence[RoutedResult], cost_multiplier: float
 ) -> list[ExpertSet]:
     """Experts that each piece is worth after its first ones."""
-    schema = examination.model.schema
     glances = [_glance(examination, row, finding) for row, finding in enumerate(findings)]
-    wishes = next_experts(schema.policy, schema.experts, glances, cost_multiplier)
+    wishes = examination.model.routes.next_experts(glances, cost_multiplier)
     for row, (recipe, finding) in enumerate(zip(recipes, findings, strict=True)):
         if finding.ruling == ENGINE_FAILED:
             wishes[row] = frozenset()

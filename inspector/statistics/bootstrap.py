@@ -51,3 +51,23 @@ def unit_weights(units: Sequence[Collection[str]], num_draws: int, seed: int) ->
     number = {name: index for index, name in enumerate(sorted({unit for value_units in units for unit in value_units}))}
     counts = np.random.default_rng(seed).poisson(1.0, (num_draws, len(number)))
     return np.stack([counts[:, [number[unit] for unit in value_units]].prod(1) for value_units in units], axis=1)
+
+
+def essential_units(units: Sequence[Collection[str]]) -> list[frozenset[str]]:
+    """The units without those all of whose values share another unit.
+
+    Drawing that other unit draws all of them already; drawn on their own as well, values that nothing else shares would
+    count with three times their variance.
+    """
+    owners: dict[str, set[int]] = {}
+    for index, value_units in enumerate(units):
+        for unit in value_units:
+            owners.setdefault(unit, set()).add(index)
+
+    def covers(other: str, unit: str) -> bool:
+        return (len(owners[other]), other) > (len(owners[unit]), unit) and owners[unit] <= owners[other]
+
+    needless = {
+        unit for unit, indices in owners.items() if any(covers(other, unit) for other in units[next(iter(indices))])
+    }
+    return [frozenset(value_units) - needless for value_units in units]

@@ -37,6 +37,15 @@ def area_under_curve(scores: Scores, labels: Labels) -> float:
     return float((below + up_to).mean() / (2 * len(good)))
 
 
+def cross_entropy(logits_WP: Scores, labels: Labels) -> Scores:
+    """(P,) loss of log-odds of a defect, mean over the first axis; NaN where one of them is."""
+    known = ~np.isnan(logits_WP).any(0)
+    losses = np.full(len(labels), np.nan)
+    signed_WP = np.where(labels[known], -logits_WP[:, known], logits_WP[:, known])
+    losses[known] = np.logaddexp(0.0, signed_WP).mean(0)
+    return losses
+
+
 def miss_rate(scores: Scores, labels: Labels, false_reject_rate: float) -> float:
     """Share of the defective pieces at or below the limit that rejects at most this share of the good ones."""
     good = np.sort(scores[~labels])[::-1]
@@ -55,13 +64,13 @@ def certainty(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> 
     """`weights_DV` counts how often each draw takes each piece: see `inspector.statistics.bootstrap.unit_weights`."""
     right = (scores >= 0.5) == labels
     accuracies = weights_DV @ right / weights_DV.sum(1).clip(1)
-    areas = _areas(scores, labels, weights_DV)
+    drawn = areas(scores, labels, weights_DV)
     return Certainty(
-        Interval(float(right.mean()), *_ends(accuracies)), Interval(area_under_curve(scores, labels), *_ends(areas))
+        Interval(float(right.mean()), *_ends(accuracies)), Interval(area_under_curve(scores, labels), *_ends(drawn))
     )
 
 
-def _areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Scores:
+def areas(scores: Scores, labels: Labels, weights_DV: NDArray[np.int64]) -> Scores:
     """`area_under_curve` of each draw; NaN for one without good or without defective pieces."""
     order = np.argsort(scores[~labels])
     good, weights_DG, weights_DB = scores[~labels][order], weights_DV[:, ~labels][:, order], weights_DV[:, labels]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["chance", "epochs", "evidence", "labels", "recordings", "weights"]
+Kind = Literal["chance", "dominance", "epochs", "evidence", "labels", "limits", "recordings", "weights"]
 
 _log = logging.getLogger("inspector.training")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from inspector.bundle.schema import Certificate
 from inspector.dataset.manifest import Split
 from inspector.recipe.thresholds import certificate_words
+from inspector.statistics.evidence import Choice
 from inspector.training.advice import Advice, advice_lines
 from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
@@ -27,6 +28,12 @@ class ModelCardData:
     warnings: Sequence[Advice] = ()
     probabilities: Sequence[str] = ()
     """Lines that list which figures are probabilities."""
+    shares: Sequence[str] = ()
+    """Sentences on how far single modalities decide."""
+    limits: Sequence[str] = ()
+    """Sentences on limits and calibrations: what was chosen, and what it rests on."""
+    choices: Sequence[Choice] = ()
+    """What was chosen under uncertainty, against what."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for the model card and the log."""
@@ -35,7 +42,14 @@ class ModelCardData:
         kept = [entry.line() for entry in self.results if entry.name in names]
         comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
         comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
-        return (comparison, *self.routing, certificate_words(self.certificate))
+        return (
+            comparison,
+            *(choice.line() for choice in self.choices),
+            *self.routing,
+            *self.limits,
+            *self.shares,
+            certificate_words(self.certificate),
+        )
 
 
 def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> str:
@@ -67,13 +81,25 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "",
             f"{_head_fit(card)}: {losses}. Calibration, limits and routing come from cross-fitted scores.",
             "",
+            *_choices(card),
             *_probabilities(card),
+            *_limits(card),
             "## Routing and promise",
             "",
-            *(f"- {finding}" for finding in (*card.routing, certificate_words(card.certificate))),
+            *(f"- {finding}" for finding in (*card.routing, *card.shares, certificate_words(card.certificate))),
             "",
         ]
     )
+
+
+def _choices(card: ModelCardData) -> list[str]:
+    if not card.choices:
+        return []
+    intro = (
+        "Something more complex is taken only where independent recordings bear out its gain; intervals hold with 95 % "
+        "on each side, for all compared alternatives together."
+    )
+    return ["## Choices", "", intro, "", *(f"- {choice.line()}" for choice in card.choices), ""]
 
 
 def _probabilities(card: ModelCardData) -> list[str]:
@@ -84,6 +110,10 @@ def _probabilities(card: ModelCardData) -> list[str]:
         "same mix of pieces; raw scores rank pieces and are no probabilities."
     )
     return ["## Probabilities", "", intro, "", *card.probabilities, ""]
+
+
+def _limits(card: ModelCardData) -> list[str]:
+    return ["## Limits and calibration", "", *(f"- {line}" for line in card.limits), ""] if card.limits else []
 
 
 def _fitted_on(card: ModelCardData) -> str:
@@ -106,8 +136,12 @@ def _head_fit(card: ModelCardData) -> str:
         )
     return (
         f"Fitted for {head.steps} steps on the calibration split, which no encoder saw (0 is noisy-or of calibrated "
-        "experts). Cross-fitted loss by steps"
+        f"experts{_shrunk(head)}). Cross-fitted loss by steps, unshrunk"
     )
+
+
+def _shrunk(head: FittedHead) -> str:
+    return f"), of which {head.weight:.2f} were taken (1 is all" if head.steps else ""
 
 
 def _experts(card: ModelCardData) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fusion.calibration import Risk
 from inspector.bundle.schema import Name
+from inspector.statistics.evidence import Rule
 
 
 class Section(BaseModel):
@@ -158,14 +158,15 @@ class JointFitting(Section):
 
 
 class Acceptance(Section):
-    """Acceptable error rates of limits and routing, measured on the calibration split."""
+    """Acceptable error rates of limits and routing, kept at `confidence` by unseen or out-of-fold scores."""
 
     miss_rate: float = Field(default=0.02, ge=0, le=1)
-    """Share of defective pieces that may pass."""
+    """Share of defective pieces that may pass. With few independent ones, the PASS limit is lower, and REVIEW wider."""
     false_reject_rate: float = Field(default=0.02, ge=0, le=1)
-    """Share of good pieces that may fail."""
-    review_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of pieces that may go to REVIEW with all modalities present; with fewer, this is not limited."""
+    """Share of good pieces that may fail. With few independent ones, the FAIL limit is higher, and REVIEW wider."""
+    review_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of pieces that may go to REVIEW with all modalities present. 1: both rates are kept whatever REVIEW takes.
+    Less: both are relaxed by one factor until REVIEW takes no more, and training says to what."""
     routing_risk: float = Field(default=0.005, ge=0, le=1)
     """Share of pieces whose decision may change because experts were left out, for each of PASS and FAIL."""
     costs: Prices | None = None
@@ -173,10 +174,7 @@ class Acceptance(Section):
     certify_miss_rate: float = Field(default=0.008, gt=0, lt=1)
     """Share of defective pieces that may PASS, to be proven from independent defects of the calibration split."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    """Confidence of the certificate."""
-
-    def risk(self, review_share: float) -> Risk:
-        return Risk(self.miss_rate, self.false_reject_rate, review_share)
+    """One-sided confidence of the certificate and of both limits."""
 
 
 class TrainConfig(Section):
@@ -191,7 +189,8 @@ class TrainConfig(Section):
     num_threads: int = Field(default=1, gt=0)
     """CPU threads; a second one helps only on an idle machine, and slows training down on a busy one."""
     policy: Literal["auto", "dense", "static", "cascade", "learned", "budgeted"] = "auto"
-    """`auto`: a cascade or a learned router if it saves computing against the cheapest static set of equal quality."""
+    """`auto`: the cheapest of static sets, cascades and learned routers that is shown to lose nothing that matters
+    against all experts; all experts where none is shown, as from fewer than about 100 independent defects."""
     num_folds: int = Field(default=5, ge=2)
     """Grouped folds of the training split, for choosing experts and for out-of-fold scores."""
     experts: tuple[ExpertConfig, ...] = ()
@@ -206,6 +205,10 @@ class TrainConfig(Section):
     refit: Literal["auto", "never"] = "auto"
     """`auto`: if the calibration split cannot certify `certify_miss_rate` and the encoders are quick to fit, they are
     fitted again on both splits, and thresholds come from out-of-fold scores of both."""
+    rule: Rule = Rule.BOUND
+    """When something more complex is taken: `bound`, if its gain is above zero with 95 % confidence, for all compared
+    alternatives together and over independent recordings; `shrinkage`, always, but by the share of the gain that is no
+    chance. Both shrink what was learned by that share."""
     head: HeadFitting = HeadFitting()
     """How the fusion head is fitted."""
     joint: JointFitting = JointFitting()

@@ -5,6 +5,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
+from inspector.verdicts.score_text import score_text
 from inspector.verdicts.words import RunReason, enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -70,15 +71,14 @@ def _good(verdict: pb.Verdict) -> str:
     where = f" in {_listed(examined)}" if examined else ""
     skipped = any(run.why == RunReason.SKIPPED for run in verdict.experts)
     more = "; the larger experts were not needed" if skipped else ""
-    return (
-        f"nothing found{where}: score {_number(verdict.defect_score)}, good below {_number(verdict.pass_below)}{more}"
-    )
+    score, limit = score_text(verdict.defect_score), score_text(verdict.pass_below)
+    return f"nothing found{where}: score {score}, good below {limit}{more}"
 
 
 def _uncertain(verdict: pb.Verdict) -> str:
     if not verdict.HasField("defect_score") or not verdict.HasField("pass_below"):
         return "no calibrated score, so a person looks"
-    score, low, high = (_number(value) for value in (verdict.defect_score, verdict.pass_below, verdict.fail_above))
+    score, low, high = (score_text(value) for value in (verdict.defect_score, verdict.pass_below, verdict.fail_above))
     between = f"score {score} is neither good (below {low}) nor defective (above {high})"
     chief = _chief(verdict)
     if chief is None or chief.contribution <= 0:
@@ -181,7 +181,7 @@ def _likelihood(entry: pb.ClassProbability) -> float:
 
 
 def _over_limit(verdict: pb.Verdict) -> str:
-    return f"score {_number(verdict.defect_score)} is above {_number(verdict.fail_above)}"
+    return f"score {score_text(verdict.defect_score)} is above {score_text(verdict.fail_above)}"
 
 
 def _place(verdict: pb.Verdict, modality: pb.Modality) -> str:
@@ -241,8 +241,3 @@ def _score_without(score: float, contribution: float) -> float:
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _number(value: float) -> str:
-    """Two digits that matter: 0.34, 0.0021."""
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inspector.engines.engine import is_fallback
 from inspector.plausibility.log import reason_word
+from inspector.verdicts.lone import lone_decider, thorough_only
 from inspector.verdicts.words import enum_word
 from inspector.worker.shards import Shards
 from protos.inspection.v1.records_pb2 import DeadLetterReason
@@ -53,6 +54,19 @@ class WorkerMetrics:
         self.dead_letters = counter("dead_letters", "Records that could not be used", ("line", "reason"))
         self.expert_runs = counter("expert_runs", "Runs of an expert, by piece", ("expert",))
         self.expert_skips = counter("expert_skips", "Pieces that an expert did not look at", ("expert", "why"))
+        self.lone_decisions = counter(
+            "lone_decisions",
+            "Decisions that the score of this modality alone would have made, and of no other, at the verdict's limits",
+            (*PLACE, "modality"),
+        )
+        self.gate_weight = counter(
+            "gate_weight",
+            "Sum of the fusion head's weights on a modality: divided by the sum over all modalities, its mean weight",
+            (*PLACE, "modality"),
+        )
+        self.thorough_only = counter(
+            "thorough_only", "Pieces on which thorough experts looked at this modality only", (*PLACE, "modality")
+        )
         self.deadline_missed = counter("deadlines_missed", "Verdicts later than the recipe's deadline", PLACE)
         self.engine_fallback = counter(
             "engine_fallback", "Verdicts by ONNX Runtime in place of an engine that failed", ("bundle",)
@@ -178,8 +192,20 @@ class WorkerMetrics:
                 self.missing.labels(*place, modality.name, "missing" if modality.state == 2 else "stale").inc()
             elif modality.state == MODALITY_STATE_IMPLAUSIBLE:
                 self.implausible.labels(*place, modality.name, reason_word(modality)).inc()
+        self._dominance(place, verdict)
         for run in verdict.experts:
             if run.ran:
                 self.expert_runs.labels(run.expert).inc()
             else:
                 self.expert_skips.labels(run.expert, run.why).inc()
+
+    def _dominance(self, place: tuple[str, str], verdict: Verdict) -> None:
+        for modality in verdict.modalities:
+            if modality.HasField("gate_weight"):
+                self.gate_weight.labels(*place, modality.name).inc(modality.gate_weight)
+        for counted, name in (
+            (self.lone_decisions, lone_decider(verdict)),
+            (self.thorough_only, thorough_only(verdict)),
+        ):
+            if name is not None:
+                counted.labels(*place, name).inc()

@@ -44,12 +44,6 @@ _LAST_ATTEMPT_S = 1.0
 """A running attempt may take this long after the program is told to stop: the last commit may need its client."""
 
 
-def quiet_client_logs() -> None:
-    """Silences kafka-python's own logger, which floods during an outage; `connection_monitor` logs the outage
-    instead."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-
-
 def fatal_error(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogError:
     """Explains an error of FATAL_ERRORS."""
     servers = ",".join(settings.bootstrap_servers)

@@ -17,6 +17,7 @@ NAMES = {
     "A modality that is missing": "missing",
     "Promised and observed misses": "certificates",
     "Explanations": "explanations",
+    "Lines with few independent recordings": "small",
 }
 
 
@@ -71,3 +72,39 @@ def test_a_single_silent_pass_misses_the_goal(passed: str, reached: str) -> None
 
 def test_tables_without_a_goal_are_named() -> None:
     assert "Tables without a goal: [New one](#new-one)." in head([Table("new", "New one", "", (), [])])
+
+
+def small(**cells: str) -> list[Claim]:
+    columns = ("set", "groups", "difference", "draws", "mean", "median", "worst decile", "draws that lose")
+    return claims(Table("small", "A", "", columns, [tuple(cells.get(name.replace(" ", "_"), "") for name in columns)]))
+
+
+@pytest.mark.parametrize(
+    ("difference", "mean", "worst", "verdict"),
+    [
+        ("fused - noisy-or", "+0.001 / -0.020", "-0.010 / -0.050", ": reached"),
+        ("fused - noisy-or", "-0.001 / +0.020", "-0.010 / +0.000", "**missed**"),
+        ("fused - noisy-or", "+0.001 / +0.020", "-0.011 / +0.000", "**missed**"),
+        ("routed - all experts", "-0.001 / -0.002", "-0.010 / -0.010", ": reached"),
+        ("routed - all experts", "-0.001 / -0.002", "-0.010 / -0.011", "**missed**"),
+    ],
+)
+def test_lines_with_few_recordings_reach_the_goal_in_the_mean_and_the_worst_decile(
+    difference: str, mean: str, worst: str, verdict: str
+) -> None:
+    (claim,) = small(set="all", groups="all", difference=difference, draws="90", mean=mean, worst_decile=worst)
+    assert claim.reached.endswith(verdict)
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [("+0.010 / -0.1", ": reached"), ("-0.001 / +0.1", "**missed**")])
+def test_the_simple_peer_is_beaten_on_every_set(mean: str, verdict: str) -> None:
+    (claim,) = small(set="tile_tap", groups="25%", difference="fused - simple peer", draws="10", mean=mean)
+    assert claim.reached.endswith(verdict)
+    assert "on tile_tap at 25%" in claim.reached
+
+
+@pytest.mark.parametrize(("beyond", "verdict"), [(4, ": reached"), (5, "**missed**")])
+def test_promises_break_on_no_more_lines_than_their_confidence_allows(beyond: int, verdict: str) -> None:
+    lost = f"9 of 80 above, {beyond} of 80 beyond chance"
+    (claim,) = small(set="all", groups="all", difference="good pieces that fail - promised", draws_that_lose=lost)
+    assert claim.reached.endswith(verdict)

@@ -1,7 +1,7 @@
 """The table of the frontier: its figures on made-up scores, and its clock on a toy bundle that really runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fusion.scored import Scored
-from inspector.bundle.schema import Policy, Router, SignalInput
+from inspector.bundle.schema import Calibration, Policy, Router, SignalInput
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array, Engine
 from inspector.engines.factory import open_engine
@@ -18,11 +18,14 @@ from inspector.evaluation.observations import observe
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from tests.benchmarks.evidence.bench import Trained
+from tests.benchmarks.evidence.claims import claims
 from tests.benchmarks.evidence.table import Table
 from tests.bundles import Toy, write_toy_bundle
 
 cpu_clock = pytest.importorskip("tests.benchmarks.evidence.cpu_clock", reason="needs the training half")
 frontier = pytest.importorskip("tests.benchmarks.evidence.frontier", reason="needs the training half")
+oracle = pytest.importorskip("tests.benchmarks.evidence.oracle", reason="needs the training half")
+sweeps = pytest.importorskip("inspector.training.routing.sweeps", reason="needs the training half")
 
 pytestmark = pytest.mark.train
 EXPERTS = ("top-thumb", "top-full", "mic-ear")
@@ -63,6 +66,13 @@ def scored(num: int, seed: int) -> Scored:
         cpu_s=np.outer([1e-4, 1e-3, 2e-4], np.ones(num)),
         unseen=np.ones(num, bool),
     )
+
+
+@dataclass(frozen=True)
+class StubExpert:
+    name: str
+    modality: str
+    scout: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,53 @@ def test_all_experts_save_nothing_and_the_table_says_so(tmp_path: Path) -> None:
     assert row["realised / ideal"] == "nothing is left out"
     assert "no gain of routing is shown" in table.notes[0]
     assert "goal missed" in table.notes[0]
+
+
+def test_an_oracle_saves_at_least_what_routing_does_and_stands_beside_a_miss(tmp_path: Path) -> None:
+    row, table = table_of(tmp_path, Policy(mode="dense"))
+    shares = row["an oracle saves: same decisions, after a first look, no piece ranked worse"].split(", ")
+    decisions, looking, ranking = map(float, shares)
+    assert 0.5 < looking <= decisions < 1
+    assert 0 < ranking < 1
+    assert f"(an oracle saves {decisions:.1%} at the same decisions" in table.notes[0]
+    (claim,) = [claim for claim in claims(table) if "against all experts" in claim.claim]
+    assert "**missed** (an oracle saves" in claim.reached
+
+
+def little_board(probabilities: list[list[float]], labels: list[bool]) -> object:
+    """One thumbnail (1 ms), one full expert (4 ms), one ear (2 ms); rows of probabilities by `SETS`."""
+    num = len(labels)
+    given = scored(num, 0)
+    numbers = replace(
+        given,
+        labels=np.array(labels),
+        expert_logits=np.zeros((3, num)),
+        logits=np.log(np.array(probabilities)) - np.log1p(-np.array(probabilities)),
+        cpu_s=np.outer([1e-3, 4e-3, 2e-3], np.ones(num)),
+    )
+    plain = {
+        names: Calibration(experts=tuple(sorted(names)), temperature=1, bias=0, pass_below=0.2, fail_above=0.8)
+        for names in SETS
+    }
+    looks = [StubExpert("top-thumb", "top"), StubExpert("top-full", "top"), StubExpert("mic-ear", "mic")]
+    return sweeps.make_routing_data(numbers, looks, plain)
+
+
+def test_an_oracle_takes_the_cheapest_set_that_decides_the_same() -> None:
+    """Thumb, full, ear, thumb + full, thumb + ear, full + ear, all. A defect that fails needs no ear."""
+    thumb_knows, only_all, fails_early = [0.1] * 7, [0.1] * 6 + [0.9], [0.9] * 7
+    data = little_board(np.array([thumb_knows, only_all, fails_early]).T.tolist(), [False, True, True])
+    assert oracle.same_decisions(data, 0.5).tolist() == pytest.approx([3, 7, 1])
+    assert oracle.same_ranking(data).tolist() == pytest.approx([3, 7, 1])
+    assert oracle.same_decisions(data, 0.5, first=["mic-ear"]).tolist() == pytest.approx([3, 7, 2])
+    assert oracle.after_a_first_look(data, 0.5).tolist() == pytest.approx([3, 7, 1])
+
+
+def test_an_oracle_of_the_ranking_allows_no_score_on_the_wrong_side_of_all_experts() -> None:
+    good, bad = [0.3, 0.1, 0.3, 0.2, 0.3, 0.1, 0.2], [0.6, 0.9, 0.6, 0.8, 0.6, 0.9, 0.8]
+    data = little_board(np.array([good, bad]).T.tolist(), [False, True])
+    assert oracle.same_decisions(data, 0.5).tolist() == pytest.approx([3, 1])
+    assert oracle.same_ranking(data).tolist() == pytest.approx([6, 4])
 
 
 def test_the_clock_counts_what_ran(tmp_path: Path) -> None:

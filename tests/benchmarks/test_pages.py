@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from fusion.scored import Scored
+from tests.benchmarks.evidence import page
 from tests.benchmarks.evidence.keeping import read_scored, write_scored
 from tests.benchmarks.evidence.table import Line, Plot, Table
-
-page = pytest.importorskip("tests.benchmarks.evidence.page", reason="needs matplotlib")
 
 TABLE = Table(
     name="made",
@@ -48,6 +47,7 @@ def test_scored_pieces_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def written(folder: Path, tables: list[Table]) -> str:
+    pytest.importorskip("matplotlib", reason="draws the plots")
     page.write_page(folder / "RESULTS.md", folder / "plots", tables, 125.0)
     text: str = (folder / "RESULTS.md").read_text()
     return text

@@ -1,12 +1,19 @@
 """Lines with few recordings: what is drawn from a set, and what the table says of the draws."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from tests.benchmarks.evidence.accuracy import FUSED, NOISY_OR, ROUTED
-from tests.benchmarks.evidence.small import PEER, Result, read_result, table, write_result
 from tests.benchmarks.evidence.small_draws import DRAWS, SIGNAL_DEFECT, Draw, draws, write_draw
+from tests.benchmarks.evidence.small_result import KEPT_FILES, Result, keep_only_scores, read_result, write_result
+from tests.benchmarks.evidence.small_table import PEER, beyond_chance, table
+
+pytestmark = pytest.mark.train
 
 
 def _row(number: int, split: str) -> PieceRow:
@@ -82,17 +89,61 @@ def test_small_lines_are_drawn_at_least_ten_times_and_large_ones_five_times() ->
 
 def _result(number: int, lost: float, policy: str) -> Result:
     auc = {FUSED: 0.9 - lost, NOISY_OR: 0.9, ROUTED: 0.9 - 2 * lost, PEER: 0.8}
-    return Result(Draw("wafer", 7, 0.25, number), auc, auc, 0.04, 0.02, 0, policy)
+    candidate_auc = {"top": {"kept experts": 0.8, "top-full-224": 0.7, "top-full-320": 0.8 + lost}}
+    return Result(
+        Draw("wafer", 7, 0.25, number), auc, auc, 0.04, 0.02, 0, policy, 0.1, 30, 3 if number else 1, candidate_auc
+    )
 
 
-def test_the_table_counts_draws_that_lose(tmp_path: Path) -> None:
+def _rows(results: Sequence[Result]) -> dict[tuple[str, str], Sequence[str]]:
+    return {(row[0], row[2]): row for row in table(results).rows}
+
+
+def test_the_table_counts_draws_that_lose() -> None:
     results = [
         _result(number, 0.02 if number == 0 else 0.0, "cascade" if number < 5 else "dense") for number in range(10)
     ]
-    write_result(tmp_path / "one.json", results[0])
-    assert read_result(tmp_path / "one.json") == results[0]
-    rows = {(row[0], row[2]): row for row in table(results).rows}
+    rows = _rows(results)
     assert rows["wafer", "fused - noisy-or"][3:5] == ["10", "-0.002 / -0.002"]
-    assert rows["wafer", "fused - noisy-or"][-1] == "1 of 10"
+    assert rows["wafer", "fused - noisy-or"][-1] == "1 of 10 below -.01"
     assert rows["all", "routed - all experts"][3] == "5"
-    assert "above the promise in 10 of 10 draws" in table(results).notes[0]
+    assert rows["all", "kept - best left out, top"][3:] == ["10", "-0.002", "+0.000", "-0.002", "1 of 10 below -.01"]
+    assert rows["all", "REVIEW"][4] == "0.100"
+
+
+def test_more_failed_groups_than_a_kept_promise_would_show_are_counted_apart() -> None:
+    """Of 30 independent good pieces, three fail in 2 % of tests where 2 % are promised, one in 45 %."""
+    results = [_result(number, 0.0, "dense") for number in range(10)]
+    assert [beyond_chance(result, 0.02) for result in results] == [False] + [True] * 9
+    assert _rows(results)["all", "good pieces that fail - promised"][-1] == "10 of 10 above, 9 of 10 beyond chance"
+
+
+def test_a_promise_that_a_bundle_relaxed_stands_beside_what_was_asked() -> None:
+    results = [replace(_result(number, 0.0, "dense"), stated=0.05) for number in range(10)]
+    rows = _rows(results)
+    assert rows["all", "good pieces that fail - asked"][4] == "+0.020"
+    assert rows["all", "good pieces that fail - promised"][4:] == [
+        "-0.010", "-0.010", "-0.010", "0 of 10 above, 0 of 10 beyond chance"
+    ]  # fmt: skip
+
+
+def test_a_result_of_an_older_or_newer_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    write_result(path, _result(0, 0.02, "dense"))
+    assert read_result(path) == _result(0, 0.02, "dense")
+    content = json.loads(path.read_text())
+    older = {name: content[name] for name in list(content)[:7]}
+    path.write_text(json.dumps(older | {"of_the_future": 1}))
+    result = read_result(path)
+    assert (result.false_rejects, result.good_groups, result.own_auc) == (0.04, None, {})
+    assert _rows([result])["all", "good pieces that fail - promised"][-1] == "1 of 1 above, 0 of 0 beyond chance"
+
+
+def test_only_scored_pieces_stay_of_a_trained_draw(tmp_path: Path) -> None:
+    work = tmp_path / "wafer-7-0.25-0"
+    for name in (*KEPT_FILES, "checkpoint/top.pt", "data/manifest.jsonl"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(name)
+    keep_only_scores(work)
+    assert sorted(file.name for file in work.iterdir()) == sorted(Path(name).name for name in KEPT_FILES)
+    assert [file.name for file in tmp_path.iterdir()] == [work.name]

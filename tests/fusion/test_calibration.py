@@ -3,16 +3,7 @@
 import numpy as np
 import pytest
 
-from fusion.calibration import (
-    Costs,
-    Limits,
-    Risk,
-    cheapest_limits,
-    choose_limits,
-    fit,
-    probability,
-    review_share,
-)
+from fusion.calibration import Costs, Limits, cheapest_limits, fit, probability
 
 
 @pytest.mark.parametrize(
@@ -61,36 +52,6 @@ def test_scores_that_tell_nothing_give_the_base_rate(centre):
 def test_one_kind_of_pieces_calibrates_nothing(labels):
     with pytest.raises(ValueError, match="good and defective"):
         fit(np.array([0.0, 1.0]), np.array(labels))
-
-
-@pytest.mark.parametrize("separation", [0.5, 1.0, 2.0, 6.0])
-def test_limits_keep_the_risk_where_review_may_take_the_rest(separation):
-    rng = np.random.default_rng(1)
-    labels = rng.random(2000) < 0.4
-    scores = probability(np.where(labels, separation, -separation) + rng.normal(0, 1.5, 2000), 1.0, 0.0)
-    limits = choose_limits(scores, labels, Risk(0.02, 0.03, review_share=1.0))
-    assert np.mean(scores[labels] < limits.pass_below) <= 0.02
-    assert np.mean(scores[~labels] > limits.fail_above) <= 0.03
-    assert limits.pass_below <= limits.fail_above
-
-
-def test_where_both_rates_can_be_kept_nothing_is_reviewed():
-    scores, labels = np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])
-    limits = choose_limits(scores, labels, Risk(0.0, 0.0, 1.0))
-    assert limits == Limits(0.5, 0.5)
-    assert review_share(scores, limits) == 0
-
-
-def test_a_bound_on_review_eases_the_rates():
-    rng = np.random.default_rng(2)
-    labels = rng.random(2000) < 0.5
-    scores = probability(np.where(labels, 0.5, -0.5) + rng.normal(0, 1.5, 2000), 1.0, 0.0)
-    strict, bounded = (choose_limits(scores, labels, Risk(0.01, 0.01, share)) for share in (1.0, 0.2))
-    assert review_share(scores, strict) > 0.2 >= review_share(scores, bounded)
-
-
-def test_the_limits_themselves_are_reviewed():
-    assert review_share(np.array([0.2, 0.3, 0.7, 0.8]), Limits(0.3, 0.7)) == 0.5
 
 
 @pytest.mark.parametrize(

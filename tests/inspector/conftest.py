@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from tests.inspector.archive.tables import postgres_archive
+from tests.servers.databases import DATABASES
 
 
 @pytest.fixture
@@ -20,9 +22,9 @@ def log(path: Path) -> Iterator[EmbeddedLog]:
         yield log
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of an empty database, of each of the two kinds."""
+    """Of a database without verdicts, of each of the two kinds. In PostgreSQL it has its tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    return str(request.getfixturevalue("postgres_url"))
+    return postgres_archive(request.getfixturevalue("postgres"))

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.kafka.run import Broker, BrokerError, properties
 from tests.integration.kafka_line import KafkaLine
+from tests.servers.programs import check_mark
 
 
 def free_ports(count: int) -> list[int]:
@@ -21,6 +22,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(data: Path, config: dict[str, str], scram: dict[str, str] | None = None) -> Broker:
+    check_mark("Kafka")
     config = {"group.min.session.timeout.ms": "500", **config}
     broker = Broker(data, config, scram)
     try:

@@ -82,7 +82,7 @@ def poll_until(source: Source, count: int, timeout_s: float = 20.0) -> tuple[lis
     return batches, records
 
 
-def poll_for(source: Source, field: str, timeout_s: float = 20.0) -> Batch:
+def poll_for(source: Source, field: str, timeout_s: float = 60.0) -> Batch:
     """Polls until a batch has something under this name (`gained`, `lost`, `at_end`)."""
     deadline = monotonic() + timeout_s
     while monotonic() < deadline:

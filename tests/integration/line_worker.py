@@ -19,7 +19,7 @@ from inspector.config.service import Service, load_service
 from inspector.service.assembly import deployed, guarded
 from inspector.service.run_worker import run_worker, stopped_by_signals
 from inspector.worker.metrics import WorkerMetrics
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.kafka.log import KafkaLog
 from streams.log import Sink, Source
 from tests.integration.faults import Fault, FaultySource

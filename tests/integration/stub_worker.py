@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from streams.join.offset_metadata import OffsetMetadata
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.kafka.log import KafkaLog
 from streams.kafka.settings import KafkaSettings
 from streams.log import Batch, CommitRefusedError, Position, Sink

@@ -191,7 +191,7 @@ def run(
     ("log_kind", "database_kind"),
     [
         ("embedded", "sqlite"),
-        ("embedded", "postgresql"),
+        pytest.param("embedded", "postgresql", marks=pytest.mark.broker),
         pytest.param("kafka", "postgresql", marks=pytest.mark.broker),
     ],
 )

@@ -15,7 +15,7 @@ from inspector.access.roles import Role
 from tests.servers.seaweed import BUCKET, IS_MISSING, WHY_MISSING, logged_in, running_s3
 
 LEE = Principal("lee", Role.ENGINEER, "token")
-pytestmark = pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)
+pytestmark = [pytest.mark.broker, pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)]
 
 
 def test_heads_in_an_object_store_find_a_cut_and_are_never_replaced(tmp_path: Path) -> None:

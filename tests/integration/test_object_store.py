@@ -20,7 +20,7 @@ from streams.references.lane import ReferenceSettings
 from streams.references.references import Fetched, Resolver
 from tests.servers.seaweed import IS_MISSING, S3, SECRET, WHY_MISSING, logged_in, running_s3
 
-pytestmark = pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)
+pytestmark = [pytest.mark.broker, pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)]
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 PNG = cv2.imencode(".png", IMAGE)[1].tobytes()
 NAMES = ("line-1/a.png", "line-1/Gehäuse #1?50%25.png")

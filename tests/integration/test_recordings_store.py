@@ -28,7 +28,7 @@ from tests.inspector.archive.recordings.recorded_line import PREFIX, assert_equa
 from tests.inspector.archive.recordings.test_inputs import Judged
 from tests.servers.seaweed import IS_MISSING, S3, WHY_MISSING, logged_in, running_s3
 
-pytestmark = pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)
+pytestmark = [pytest.mark.broker, pytest.mark.skipif(IS_MISSING, reason=WHY_MISSING)]
 NUM = 3
 
 

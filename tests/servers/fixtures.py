@@ -12,7 +12,7 @@ from tests.servers.process import ServerProcess
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Shared: a test that stops it starts it again."""
-    with running_postgres() as server:
+    with running_postgres(outlives_power=False) as server:
         yield server
 
 

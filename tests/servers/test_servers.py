@@ -15,10 +15,12 @@ from tests.servers.process import ServerProcess, accepts, free_port
 from tests.servers.programs import PROGRAMS, path_of
 
 
+@pytest.mark.broker
 def test_every_program_is_installed() -> None:
     assert [program for program in PROGRAMS if path_of(program) is None] == []
 
 
+@pytest.mark.broker
 def test_postgresql_keeps_what_was_committed_over_a_kill() -> None:
     with running_postgres() as server:
         address = server.create_database().replace("+psycopg", "")
@@ -34,6 +36,7 @@ def test_postgresql_keeps_what_was_committed_over_a_kill() -> None:
     assert not accepts(port)
 
 
+@pytest.mark.broker
 def test_mosquitto_keeps_retained_messages_over_a_restart(tmp_path: Path) -> None:
     with running_mosquitto(tmp_path) as server:
         publish.single("line-1/state", "firing", qos=1, retain=True, hostname="127.0.0.1", port=server.port)
@@ -45,6 +48,7 @@ def test_mosquitto_keeps_retained_messages_over_a_restart(tmp_path: Path) -> Non
     assert not accepts(server.port)
 
 
+@pytest.mark.broker
 def test_alertmanager_answers(tmp_path: Path) -> None:
     with running_alertmanager(tmp_path) as server:
         status = f"http://127.0.0.1:{server.port}/api/v2/status"

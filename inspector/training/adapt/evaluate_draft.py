@@ -17,7 +17,7 @@ from inspector.training.dataset import Dataset
 from inspector.training.experts.network import Recordings, encode
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.frames import present, worst
-from inspector.training.head.fit import Encodings
+from inspector.training.head.head_data import Encodings
 from inspector.training.inputs import prepare
 
 

@@ -70,14 +70,24 @@ class Fitter(Protocol):
 def out_of_fold(
     targets: Float[Tensor, "R O"], folds: Sequence[int], score: Callable[[Tensor, Tensor], Tensor], report: Report
 ) -> Float[Tensor, "R O"]:
-    """Log-odds of every recording; `score(fit, held)` fits on the first rows and scores the second."""
+    """Log-odds of every recording; `score(fit, held)` fits on the first rows and scores the second.
+
+    NaN where a fold holds all defective recordings, or all good ones: a fit without them says nothing about them.
+    """
     logits = torch.full_like(targets, torch.nan)
+    learnable = _has_both_labels(targets)
     names = sorted(set(folds))
     for done, fold in enumerate(names, 1):
         fit, held = rows_of(folds, fold)
-        logits[held] = score(fit, held)
+        if not learnable or _has_both_labels(targets[fit]):
+            logits[held] = score(fit, held)
         report(done, len(names) + 1)
     return logits
+
+
+def _has_both_labels(targets_RO: Float[Tensor, "R O"]) -> bool:
+    defective = targets_RO[:, 0]
+    return bool((defective >= 0.5).any() and (defective < 0.5).any())
 
 
 def rows_of(folds: Sequence[int], fold: int) -> tuple[Tensor, Tensor]:

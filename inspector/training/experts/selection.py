@@ -1,7 +1,6 @@
-"""Compares the experts of one modality by cross-validation on grouped folds, and keeps the best."""
+"""Scores the candidate experts by cross-validation on grouped folds, and fits those that ship."""
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,6 @@ from inspector.training.export import TrainedExpert, cost_ms, to_onnx
 from inspector.training.inputs import Encoder
 
 _log = logging.getLogger("inspector.training")
-
-MIN_ADDED = 0.1
-"""Share of the scout's missing AUC (1 - AUC) that a thorough expert must add to be kept as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,57 +88,15 @@ def cross_validate(
 ) -> CrossValidationResult:
     fitter = make_fitter(data, cross_fit)
     logits = fitter.cross_fitted(folds, report)
-    return CrossValidationResult(data, fitter, logits, _auc(data.judged(logits), data.judged_targets))
+    return CrossValidationResult(data, fitter, logits, auc_of(data.judged(logits), data.judged_targets))
 
 
-def _auc(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
+def auc_of(logits: Float[Tensor, "R O"], targets: Float[Tensor, "R O"]) -> float:
     known = ~(logits[:, 0].isnan() | targets[:, 0].isnan())
     labels = targets[known, 0].numpy() >= 0.5
     if labels.all() or not labels.any():
         return float("nan")
     return area_under_curve(logits[known, 0].numpy().astype(np.float64), labels)
-
-
-def keep(results: Sequence[CrossValidationResult]) -> list[CrossValidationResult]:
-    """The best scout, and the expert that adds most to it, if that is more than `MIN_ADDED`."""
-    scouts = [result for result in results if result.data.config.scout]
-    others = [result for result in results if not result.data.config.scout]
-    if not scouts:
-        return [_best(others)]
-    scout = _best(scouts)
-    added = {result.name: _added(scout, result) for result in others}
-    return [scout, *(result for result in others if added[result.name] == max(added.values()) > MIN_ADDED)][:2]
-
-
-def _best(results: Sequence[CrossValidationResult]) -> CrossValidationResult:
-    """The best on the pieces that all candidates have scored: the single fold of a network may be easier than average.
-
-    An expert without a defined AUC ranks last.
-    """
-    candidates = [result for result in results if not math.isnan(result.auc)] or results
-    by_all = ~torch.stack([result.judged[:, :1] for result in candidates]).isnan().any(dim=0)
-    fair = [_auc(result.judged.where(by_all, torch.nan), result.data.judged_targets) for result in candidates]
-    return candidates[int(np.argmax([result.auc for result in candidates] if np.isnan(fair).any() else fair))]
-
-
-def _added(scout: CrossValidationResult, other: CrossValidationResult) -> float:
-    """Share of the scout's missing AUC that `other` adds, on the pieces that both have scored.
-
-    Networks are scored on one fold: compared with the scout's AUC on all folds, a useless one was kept in 19 of 50
-    draws.
-    """
-    both, targets = _joint(scout, other), other.data.judged_targets
-    alone = _auc(scout.judged.where(~both.isnan(), torch.nan), targets)
-    return 0.0 if math.isnan(alone) else (_auc(both, targets) - alone) / max(1 - alone, 1e-9)
-
-
-def _joint(first: CrossValidationResult, second: CrossValidationResult) -> Float[Tensor, "P O"]:
-    """Sum of the log-odds of two experts of one modality, each divided by its spread."""
-    return first.judged / _spread(first.judged) + second.judged / _spread(second.judged)
-
-
-def _spread(logits: Float[Tensor, "P O"]) -> float:
-    return float(logits[~logits[:, 0].isnan(), 0].std())
 
 
 def fit_final(

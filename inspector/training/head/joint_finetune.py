@@ -1,6 +1,6 @@
 """Fine-tunes encoders and head jointly, if labels per modality leave defects unexplained.
 
-Starts from separately fitted encoders and keeps the result only if the loss on held-out groups falls.
+Starts from separately fitted encoders and keeps the result only if held-out groups bear out its gain.
 Letters: P pieces, E experts, O = 1 + K outputs, S sets of experts.
 """
 
@@ -8,26 +8,32 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoders.tokens import Encoded
 from fusion.agreement import Agreement
-from fusion.expert_sets import expert_sets
+from fusion.calibration import Scores
 from fusion.head import FusionHead
 from inspector.bundle.schema import Modality
 from inspector.dataset.labels import own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.dataset.splits import crossed_folds
+from inspector.statistics.evidence import Choice, Rule
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.dataset import Dataset
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.network import multi_label_loss
 from inspector.training.export import TrainedExpert
-from inspector.training.frames import Frames, present, worst
+from inspector.training.frames import worst
 from inspector.training.head.contrastive import align, contrast, scale
-from inspector.training.inputs import cut, prepare
+from inspector.training.head.head_data import Encodings, HeadData
+from inspector.training.head.head_run import calibrate_experts
+from inspector.training.head.joint_pieces import JointPieces, joint_pieces
+from inspector.training.head.keep_joint import HeldOut
+from inspector.training.inputs import cut
 
 NUM_FOLDS = 5
 HEAD_BATCH = 128
@@ -41,6 +47,8 @@ class JointFit:
     best_epoch: int
     staged_loss: float
     joint_loss: float
+    choices: tuple[Choice, ...] = ()
+    """Why it was kept or not, for the report."""
 
 
 def unexplained(rows: Sequence[PieceRow], modalities: Sequence[Modality]) -> list[PieceRow]:
@@ -55,81 +63,42 @@ def fine_tune(
     settings: JointFitting,
     seed: int,
     progress: Callable[[int, int], None],
+    rule: Rule = Rule.BOUND,
 ) -> JointFit:
-    """Changes the modules of `experts` and `head` in place, or restores them if the loss does not fall.
+    """Changes the modules of `experts` and `head` in place, or restores them unless held-out groups bear it out.
 
     The first epoch fits the head alone on fixed tokens: first the match of good pieces, by contrast, then the whole
     head. Encoders fitted together with an untrained head lost the information that it needs (AUC of mismatches .48
     after 15 epochs).
     """
     torch.manual_seed(seed)
-    pieces = _pieces(dataset, experts)
-    groups = [row.groups for row in dataset.labelled("train")]
-    fit, held = (torch.tensor(part) for part in crossed_folds(groups, NUM_FOLDS, seed)[0])
+    pieces = joint_pieces(dataset, experts)
+    rows = dataset.labelled("train")
+    fit, held = (torch.tensor(part) for part in crossed_folds([row.groups for row in rows], NUM_FOLDS, seed)[0])
     run = _Run(experts, head, pieces, settings)
-    staged = best = run.loss(held)
-    best_epoch, best_state = 0, copy.deepcopy(run.modules.state_dict())
+    labels = (pieces.targets[pieces.whole, held, 0] == 1).numpy()
+    judged = HeldOut(labels, [rows[index].groups for index in held.tolist()], run.staged(held))
+    start = best = copy.deepcopy(run.modules.state_dict())
     for epoch in range(1, settings.epochs + 1):
         if epoch == 1:
             run.learn_head(fit)
         else:
             run.advance(fit)
-        loss = run.loss(held)
-        if loss < best:
-            best, best_epoch, best_state = loss, epoch, copy.deepcopy(run.modules.state_dict())
+        if judged.add(run.logits(held)):
+            best = copy.deepcopy(run.modules.state_dict())
         progress(epoch, settings.epochs)
-    run.modules.load_state_dict(best_state)
+    kept, choice = judged.decide(rule)
+    run.modules.load_state_dict(best if kept else start)
     run.modules.eval()
-    return JointFit(best_epoch > 0, best_epoch, staged, best)
-
-
-@dataclass(frozen=True, eq=False)
-class _Pieces:
-    """Labelled training pieces: prepared recordings by expert, their assignment to pieces, and targets."""
-
-    inputs: tuple[Float[Tensor, "R ..."], ...]
-    frames: tuple[list[Frames], ...]
-    """By expert and piece."""
-    present: Float[Tensor, "P E"]
-    sets: Float[Tensor, "S E"]
-    whole: int
-    """Index of the set of all experts."""
-    targets: Float[Tensor, "S P O"]
-    own_targets: Float[Tensor, "E P O"]
-
-    def take(self, expert: int, rows: Tensor) -> tuple[Float[Tensor, "F ..."], list[Frames]]:
-        """All images of these pieces in one batch, and per piece their indices in it."""
-        images: list[int] = []
-        places = []
-        for row in rows.tolist():
-            frames = self.frames[expert][row] or (0,)
-            places.append(tuple(range(len(images), len(images) + len(frames))))
-            images += frames
-        return self.inputs[expert][torch.tensor(images)], places
-
-
-def _pieces(dataset: Dataset, experts: Sequence[TrainedExpert]) -> _Pieces:
-    rows = dataset.labelled("train")
-    names = expert_sets(experts)
-    modalities = [[expert.modality for expert in experts if expert.name in chosen] for chosen in names]
-    frames = tuple(dataset.frames(rows, ["train"], expert.modality) for expert in experts)
-    recordings = [[example.recording for example in dataset.examples("train", e.modality).values()] for e in experts]
-    return _Pieces(
-        inputs=tuple(prepare(values, expert.input) for values, expert in zip(recordings, experts, strict=True)),
-        frames=frames,
-        present=torch.stack([present(values) for values in frames], dim=1),
-        sets=torch.tensor([[float(expert.name in chosen) for expert in experts] for chosen in names]),
-        whole=names.index(tuple(sorted(expert.name for expert in experts))),
-        targets=torch.stack([dataset.targets(rows, values) for values in modalities]),
-        own_targets=torch.stack([dataset.targets(rows, [expert.modality]) for expert in experts]),
-    )
+    losses = (judged.staged_loss, judged.best_loss if kept else judged.staged_loss)
+    return JointFit(kept, judged.best if kept else 0, *losses, (choice,))
 
 
 class _Run:
     """Fits encoders and head epoch by epoch."""
 
     def __init__(
-        self, experts: Sequence[TrainedExpert], head: FusionHead, pieces: _Pieces, settings: JointFitting
+        self, experts: Sequence[TrainedExpert], head: FusionHead, pieces: JointPieces, settings: JointFitting
     ) -> None:
         self._experts, self._head, self._pieces, self._settings = experts, head, pieces, settings
         self.modules = nn.ModuleList([head, *(expert.module for expert in experts)])
@@ -190,14 +159,38 @@ class _Run:
             nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
             self._optimiser.step()
 
+    def staged(self, rows: Tensor) -> Scores:
+        """Log-odds before the joint fit: noisy-or of experts that are calibrated, so that no bad scale is repaired."""
+        pieces, encodings = self._pieces, self._encodings(rows)
+        everything = pieces.sets[pieces.whole]
+        targets, groups = pieces.own_targets[:, rows, 0], pieces.own_groups[:, rows]
+        fused_targets = pieces.targets[[pieces.whole]][:, rows]
+        head_data = HeadData(encodings, everything[None], (True,), fused_targets, targets, groups)
+        head = copy.deepcopy(self._head)
+        calibrate_experts(head, head_data)
+        return self._defects(head, encodings, rows)
+
+    def logits(self, rows: Tensor) -> Scores:
+        """Fused log-odds of the defect with all experts, without augmentation; NaN where the piece has no label."""
+        return self._defects(self._head, self._encodings(rows), rows)
+
     @torch.no_grad()
-    def loss(self, rows: Tensor) -> float:
-        """Loss of the fused defect score with all experts, without augmentation."""
-        self.modules.eval()
+    def _defects(self, head: FusionHead, encodings: Encodings, rows: Tensor) -> Scores:
         pieces = self._pieces
-        parts = [self._fused(self._encode(part, changed=False), pieces.present[part]) for part in torch.split(rows, 64)]
-        targets = pieces.targets[pieces.whole, rows, :1]
-        return float(multi_label_loss(torch.cat(parts)[:, :1], targets, torch.tensor(1.0)))
+        fused = encodings.read(head.eval(), pieces.sets[pieces.whole]).logits[:, 0]
+        known = ~pieces.targets[pieces.whole, rows, 0].isnan()
+        return fused.where(known, torch.nan).numpy().astype(np.float64)
+
+    @torch.no_grad()
+    def _encodings(self, rows: Tensor) -> Encodings:
+        self.modules.eval()
+        parts = [self._encode(part, changed=False) for part in torch.split(rows, 64)]
+        joined = [
+            [torch.cat(outputs) for outputs in zip(*of_expert, strict=True)] for of_expert in zip(*parts, strict=True)
+        ]
+        encoded = [Encoded(*outputs) for outputs in joined]
+        tokens, logits = tuple(e.tokens for e in encoded), tuple(e.logits for e in encoded)
+        return Encodings(tokens, logits, self._pieces.present[rows])
 
     def _batch_loss(self, rows: Tensor) -> Float[Tensor, ""]:
         """Sum of the losses of the fused score, of each expert alone, and of the alignment."""

@@ -26,7 +26,9 @@ from inspector.training.experts.network import encode
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present, worst
-from inspector.training.head.fit import Encodings, FittedHead, HeadData, HeadRun, fit_head
+from inspector.training.head.fit import FittedHead, fit_head
+from inspector.training.head.head_data import Encodings, HeadData, group_numbers
+from inspector.training.head.head_run import HeadRun
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.inputs import prepare
 
@@ -61,7 +63,7 @@ def fuse(
     sets = tuple(map(frozenset, expert_sets(experts)))
     head_data = _head_data(dataset, experts, sets)
     groups = [row.groups for row in dataset.labelled("calibration")]
-    fitted = fit_head(head_form(dataset, experts, config), head_data, groups, config.head, seed, progress)
+    fitted = fit_head(head_form(dataset, experts, config), head_data, groups, config.head, seed, progress, config.rule)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 
@@ -99,6 +101,7 @@ def _head_data_of(
         whole=tuple(len(set(modalities)) == len(dataset.modalities) for modalities in present),
         targets=torch.stack([dataset.targets(rows, modalities) for modalities in present]),
         own_targets=torch.stack([dataset.targets(rows, [expert.modality])[:, 0] for expert in experts]),
+        own_groups=torch.stack([group_numbers(rows, dataset.modality(expert.modality)) for expert in experts]),
     )
 
 
@@ -182,7 +185,7 @@ def fused_jointly(
     head_data = _head_data(dataset, experts, sets)
     losses = {0: joint_fit.staged_loss, joint_fit.best_epoch: joint_fit.joint_loss}
     logits_SP = _set_logits(head, head_data.encodings, head_data.sets)[..., 0]
-    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True)
+    fitted = FittedHead(head, joint_fit.best_epoch, logits_SP, losses, joint=True, choices=joint_fit.choices)
     return Fusion(fitted, head_data, sets, tuple(dataset.labelled("calibration")))
 
 

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from itertools import chain, combinations
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from fusion.calibration import Scores
+from fusion.calibration import Scores, probability
 from fusion.router import MAX_LOG_ODDS, PartialResults, inputs
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Router
+from inspector.statistics.evidence import num_independent
 from inspector.training.routing.frontier import FALSE_REJECT_RATE, Board, limit, quality
 
 _log = logging.getLogger("inspector.training")
 
 MAX_PATHS = 8
+MAX_ITERATIONS = 50
+MAX_STEP = 2.0
+"""Log-odds that one iteration may move a weight: Newton's method alone diverges on nearly separable regrets."""
 LIMIT_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 """False-reject rates of the limits at which decisions are compared: the router should suit any of them."""
 
@@ -57,7 +60,8 @@ def fit_router(board: Board, first: Sequence[str], best: ExpertSet) -> Router:
     joint = part.scores([frozenset(first)] * len(labels)).clip(1e-9, 1 - 1e-9)
     unused = np.zeros((len(labels), 0), bool)
     features = inputs(blank, PartialResults(logits.T, np.log(joint) - np.log1p(-joint), unused, unused))
-    fits = [_logistic(features, regret) for regret in _regrets(part, first, blank.paths, best)]
+    evidence = num_independent(part.scored.units, np.ones(len(labels), bool))
+    fits = [_logistic(features, regret, evidence) for regret in _regrets(part, first, blank.paths, best)]
     return blank.model_copy(update={"weights": tuple(w for w, _ in fits), "bias": tuple(b for _, b in fits)})
 
 
@@ -107,13 +111,25 @@ def _regrets(board: Board, first: Sequence[str], paths: Sequence[Sequence[str]],
     return [((path_scores > limits) != (reference > limits)).mean(0) for path_scores in scores]
 
 
-def _logistic(features: Scores, regret: Scores) -> tuple[tuple[float, ...], float]:
-    """Weights and bias of a logistic regression on shares; only a bias if the regret does not vary."""
+def _logistic(features: Scores, regret: Scores, evidence: float) -> tuple[tuple[float, ...], float]:
+    """Weights and bias of a logistic regression on shares; only a bias if the regret does not vary.
+
+    The pieces count as `evidence` pieces together, against a ridge on the weights alone: pieces share recordings, and
+    with few of them every piece comes near to the mean regret of the path. Newton's method.
+    """
     share = (regret.sum() + 0.5) / (len(regret) + 1.0)
     if min(regret.sum(), (1 - regret).sum()) < 1:
         return (0.0,) * features.shape[1], float(np.log(share / (1 - share)))
-    doubled, regretted = np.concatenate([features, features]), np.arange(2 * len(features)) < len(features)
-    model = LogisticRegression(max_iter=2000).fit(
-        doubled, regretted, sample_weight=np.concatenate([regret, 1 - regret])
-    )
-    return tuple(model.coef_[0].tolist()), float(model.intercept_[0])
+    columns = np.column_stack([features, np.ones(len(features))])
+    ridge, weight = np.eye(columns.shape[1]), evidence / len(regret)
+    ridge[-1, -1] = 1e-9
+    theta = np.append(np.zeros(features.shape[1]), np.log(share / (1 - share)))
+    for _ in range(MAX_ITERATIONS):
+        estimates = probability(columns @ theta, 1.0, 0.0)
+        gradient = weight * columns.T @ (estimates - regret) + ridge @ theta
+        curvature = weight * (columns.T * (estimates * (1 - estimates))) @ columns + ridge
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta - step * min(1.0, MAX_STEP / float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-8:
+            break
+    return tuple(theta[:-1].tolist()), float(theta[-1])

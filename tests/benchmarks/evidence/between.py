@@ -17,7 +17,8 @@ from inspector.training.dataset import Dataset
 from inspector.training.experts.network import encode
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import prepare
-from inspector.training.train import TrainOptions, train
+from inspector.training.train import train
+from inspector.training.trainer import TrainOptions
 
 NUM_PIECES, DEFECT_SHARE, LINE_SEED = 1500, 0.4, 7
 MISMATCH = ("mismatch",)

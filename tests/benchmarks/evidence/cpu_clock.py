@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from fusion.policy import PartialResult, next_experts
+from fusion.policy import PartialResult
 from inspector.bundle.load import load
 from inspector.bundle.schema import Expert, Policy
 from inspector.dataset.manifest import read_manifest
@@ -180,7 +180,7 @@ def _router_s(model: Model, pieces: int) -> float:
 
     def work() -> None:
         for _ in range(batches):
-            next_experts(schema.policy, schema.experts, partial_results)
+            model.routes.next_experts(partial_results)
 
     return min(_timed(work)[1] for _ in range(ROUNDS))
 

@@ -1,22 +1,31 @@
 """Table: what routing saves, against all experts and against the cheapest static set, on every set and seed."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import chain
 from statistics import fmean
 
 import numpy as np
 
-from fusion.calibration import Labels, Scores
+from fusion.calibration import Scores
 from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Policy
-from inspector.statistics.bootstrap import Interval, mean_by_units
-from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, recall, static_points
-from inspector.training.routing.policy import Candidate, RoutingData, initial_choices, learned_sweep, make_routing_data
+from inspector.training.routing.frontier import FALSE_REJECT_RATE, Point, cheapest_good, limit, static_points
+from inspector.training.routing.sweeps import Candidate, RoutingData, initial_choices, learned_sweep, make_routing_data
 from tests.benchmarks.evidence.as_routed import calibrations_of
 from tests.benchmarks.evidence.bench import Bench, Trained
-from tests.benchmarks.evidence.cpu_clock import Measured, measure
+from tests.benchmarks.evidence.cpu_clock import measure
+from tests.benchmarks.evidence.frontier_runs import (
+    CpuSum,
+    Judged,
+    Run,
+    false_rejects,
+    lost,
+    oracle_savings,
+    recall_of,
+    saved,
+)
+from tests.benchmarks.evidence.oracle import after_a_first_look, same_decisions, same_ranking
 from tests.benchmarks.evidence.table import Line, Plot, Table
 
 HARD = "rare_hard"
@@ -30,6 +39,7 @@ COLUMNS = (
     "recall lost",
     "false rejects (all experts)",
     "(i) saved against all experts",
+    "an oracle saves: same decisions, after a first look, no piece ranked worse",
     "realised / ideal",
     "router, share of CPU",
     "decode + resize, ms per piece",
@@ -37,30 +47,6 @@ COLUMNS = (
     "end to end saved",
     "(ii) saved against the cheapest static set",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One policy or static set on a test split; its limit comes from the pieces used to choose it."""
-
-    above: Labels
-    cost_ms: Scores
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """The shipped policy of one training and its alternatives, on the test split."""
-
-    policy: Policy
-    labels: Labels
-    units: tuple[frozenset[str], ...]
-    shipped: Run
-    dense: Run
-    best_static: Run
-    best_name: str
-    statics: Mapping[str, Run]
-    sweep: Sequence[Run]
-    measured: Measured
 
 
 def run(bench: Bench) -> Table:
@@ -88,6 +74,9 @@ def run(bench: Bench) -> Table:
 
 
 NOTES = (
+    "The oracle knows the cheapest set of each piece that decides as all experts do at their limit: beforehand, or "
+    "after a first look by initial experts that are the same for all pieces, as of a router. Or, knowing the label, "
+    "that ranks the piece no worse at any limit. Pieces that may pass have every modality examined.",
     "Each limit rejects the stated share of the good pieces used to choose it (train out of fold, and calibration). "
     "False rejects on the test pieces differ from that share; the table lists them by seed.",
     "The limit of a shipped router comes from its routes of the pieces used to fit it; limits of the sweep come from "
@@ -121,6 +110,8 @@ def _judge(trained: Trained) -> Judged:
         statics={points[names].name: run for names, run in statics.items()},
         sweep=[_run(test, test.routed(swept.policy), swept.point) for swept in _sweep(ground, schema)],
         measured=measure(trained.bundle, trained.manifest),
+        oracles=_oracle_costs(test, points[max(points, key=len)].limit),
+        reason=str(schema.provenance.get("routing", "")),
     )
 
 
@@ -140,22 +131,17 @@ def _run(test: RoutingData, ran: Sequence[ExpertSet], at: Point | float) -> Run:
     return Run(scores > (at.limit if isinstance(at, Point) else at), test.board.cost_ms(ran))
 
 
-def _recall(judged: Judged, run: Run) -> float:
-    return recall(run.above.astype(np.float64), judged.labels, 0.5)
-
-
 def _row(name: str, judged: Sequence[Judged]) -> list[str]:
-    cpu = _Sum(judged)
+    cpu = CpuSum(judged)
     return [
         name,
         ", ".join(seed.policy.mode for seed in judged),
-        f"{fmean(_recall(seed, seed.shipped) for seed in judged):.3f}",
-        f"{fmean(_recall(seed, seed.dense) for seed in judged):.3f}",
+        f"{fmean(recall_of(seed, seed.shipped) for seed in judged):.3f}",
+        f"{fmean(recall_of(seed, seed.dense) for seed in judged):.3f}",
         str(lost(judged, [seed.dense for seed in judged])),
-        " ".join(
-            f"{_false_rejects(seed.shipped, seed):.3f} ({_false_rejects(seed.dense, seed):.3f})" for seed in judged
-        ),
+        " ".join(f"{false_rejects(seed.shipped, seed):.3f} ({false_rejects(seed.dense, seed):.3f})" for seed in judged),
         str(saved(judged, [seed.dense for seed in judged])),
+        ", ".join(f"{share:.3f}" for share in oracle_savings(judged)),
         f"{cpu.realised:.3f}" if cpu.saves else "nothing is left out",
         f"{cpu.router_s / cpu.routed_s:.1%}",
         f"{cpu.around_s / cpu.pieces * 1e3:.2f}",
@@ -165,40 +151,8 @@ def _row(name: str, judged: Sequence[Judged]) -> list[str]:
     ]
 
 
-class _Sum:
-    """Measurements summed over all seeds."""
-
-    def __init__(self, judged: Sequence[Judged]) -> None:
-        measured = [one.measured for one in judged]
-        self.pieces = sum(one.pieces for one in measured)
-        self.dense_s, self.routed_s = sum(one.dense_s for one in measured), sum(one.routed_s for one in measured)
-        self.ideal_s = sum(one.ideal_s for one in measured)
-        self.router_s = sum(one.router_s for one in measured)
-        self.around_s = sum(one.decode_s + one.dense_prepare_s for one in measured)
-        self.saves = self.ideal_s > 1e-6 * self.dense_s
-        self.realised = (self.dense_s - self.routed_s) / self.ideal_s if self.saves else float("nan")
-        whole_s = sum(one.decode_s + one.dense_whole_s for one in measured)
-        self.end_to_end = 1 - sum(one.decode_s + one.routed_whole_s for one in measured) / whole_s
-
-
-def lost(judged: Sequence[Judged], against: Sequence[Run]) -> Interval:
-    """Recall of another run less that of the shipped policy, piece by piece."""
-    values = [
-        other.above[seed.labels].astype(float) - seed.shipped.above[seed.labels]
-        for seed, other in zip(judged, against, strict=True)
-    ]
-    units = [unit for seed in judged for unit, bad in zip(seed.units, seed.labels, strict=True) if bad]
-    return mean_by_units(np.concatenate(values), units, seed=0)
-
-
-def saved(judged: Sequence[Judged], against: Sequence[Run]) -> Interval:
-    """Share of the mean cost of another run, seed by seed, that the shipped policy does not spend."""
-    values = [1 - seed.shipped.cost_ms / other.cost_ms.mean() for seed, other in zip(judged, against, strict=True)]
-    return mean_by_units(np.concatenate(values), [unit for seed in judged for unit in seed.units], seed=0)
-
-
-def _false_rejects(run: Run, judged: Judged) -> float:
-    return float(run.above[~judged.labels].mean())
+def _oracle_costs(test: RoutingData, dense_limit: float) -> tuple[Scores, Scores, Scores]:
+    return same_decisions(test, dense_limit), after_a_first_look(test, dense_limit), same_ranking(test)
 
 
 def _notes(name: str, judged: Sequence[Judged]) -> list[str]:
@@ -210,10 +164,18 @@ def _notes(name: str, judged: Sequence[Judged]) -> list[str]:
     all_saved = saved(judged, dense).mean
     kept = "" if loss.mean <= 0 else " as far as the interval tells"
     verdict = f"reached{kept}" if all_saved >= GOAL and loss.low <= 0 else "missed"
+    decisions, looking, ranking = oracle_savings(judged)
     return [
-        f"{name}: (i) {all_saved:.1%} saved, recall lost {loss}: goal {verdict}; "
-        f"(ii) against {beaten}: {result}, recall lost against it {behind}."
+        f"{name}: (i) {all_saved:.1%} saved, recall lost {loss}: goal {verdict} (an oracle saves {decisions:.1%} at "
+        f"the same decisions, {looking:.1%} if it looks first, {ranking:.1%} with no piece ranked worse); "
+        f"(ii) against {beaten}: {result}, recall lost against it {behind}.",
+        *(f"{name}: {reason}" for reason in _reasons(judged)),
     ]
+
+
+def _reasons(judged: Sequence[Judged]) -> dict[str, None]:
+    """Why the same experts run on every piece, where they do."""
+    return dict.fromkeys(seed.reason for seed in judged if seed.policy.mode in ("dense", "static") and seed.reason)
 
 
 def _plot(name: str, judged: Sequence[Judged]) -> Plot:
@@ -241,7 +203,7 @@ def _prices(judged: Judged) -> int:
 
 def _line(name: str, points: Sequence[Sequence[tuple[Judged, Run]]], joined: bool) -> Line:
     means = sorted(
-        (fmean(float(run.cost_ms.mean()) for _, run in point), fmean(_recall(seed, run) for seed, run in point))
+        (fmean(float(run.cost_ms.mean()) for _, run in point), fmean(recall_of(seed, run) for seed, run in point))
         for point in points
     )
     return Line(name, [cost_ms for cost_ms, _ in means], [recall for _, recall in means], joined)

@@ -7,14 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib import pyplot as plt
-
 from tests.benchmarks.evidence.claims import head
 from tests.benchmarks.evidence.table import Line, Plot, Table
-
-mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "inspector"
 
 COMMAND = "make bench"
 _RENAMED = {"asked": "question", "own": "bundle_rows"}
@@ -72,6 +66,12 @@ def _link(page: Path, path: Path) -> str:
 
 
 def _draw(plot: Plot, path: Path) -> None:
+    """Imports matplotlib, for which the page's tables need not wait."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "inspector"
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for line in plot.lines:
         axes.plot(line.x, line.y, "o-" if line.joined else "o", markersize=4, label=line.name)

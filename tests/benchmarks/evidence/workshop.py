@@ -23,7 +23,8 @@ from inspector.simulation.pieces import LineSettings
 from inspector.training.checkpoint import save_checkpoint
 from inspector.training.config import Fitting, ImageExpert, SignalExpert, TrainConfig
 from inspector.training.export import write_bundle
-from inspector.training.train import TrainOptions, train
+from inspector.training.train import train
+from inspector.training.trainer import TrainOptions
 from tests.benchmarks.evidence.bench import REAL_SETS, Trained
 from tests.benchmarks.evidence.keeping import read_scored, write_scored
 

@@ -135,7 +135,7 @@ def append_until_killed(folder: Path, step: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         unlink(path, missing_ok)
 
-    Path.unlink = counted  # type: ignore[method-assign]
+    Path.unlink = counted  # type: ignore[method-assign, assignment]
     opened(folder, Limits(max_bytes=MAX_BYTES)).append(LEE, "feedback.give", "killed")
 
 

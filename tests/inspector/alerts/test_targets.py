@@ -82,6 +82,7 @@ def notices(receiver: Receiver) -> list[tuple[str, str]]:
     return [(a["status"], a["labels"]["inspector_key"]) for body in receiver.bodies for a in body["alerts"]]  # type: ignore[index]
 
 
+@pytest.mark.broker
 def test_alertmanager_notifies_of_beginning_and_end(sqlite: Database, tmp_path: Path) -> None:
     with running_receiver() as receiver, running_alertmanager(tmp_path, receiver.url) as server:
         deliveries = Deliveries(sqlite, manager(server.port))
@@ -100,6 +101,7 @@ def test_alertmanager_notifies_of_beginning_and_end(sqlite: Database, tmp_path: 
     assert notices(receiver)[0] == ("firing", alert.key)
 
 
+@pytest.mark.broker
 def test_an_alert_that_was_short_and_delivered_late_is_notified_all_the_same(sqlite: Database, tmp_path: Path) -> None:
     with running_receiver() as receiver, running_alertmanager(tmp_path, receiver.url) as server:
         deliveries = Deliveries(sqlite, manager(server.port))
@@ -110,6 +112,7 @@ def test_an_alert_that_was_short_and_delivered_late_is_notified_all_the_same(sql
     assert ("firing", alert.key) in notices(receiver)
 
 
+@pytest.mark.broker
 def test_an_open_alert_stays_open_at_alertmanager_through_its_restart_and_a_silence(
     sqlite: Database, tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def guarded_broker(folder: Path) -> Iterator[ServerProcess]:
         server.kill()
 
 
+@pytest.mark.broker
 def test_the_password_of_a_broker_is_read_from_its_file_and_never_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -198,6 +202,7 @@ def test_a_broker_that_is_away_or_has_unusable_certificates_is_said() -> None:
         MqttSender(MqttSettings("broker", tls=TlsClient(Path("/no/such.pem")))).send(PARCEL)
 
 
+@pytest.mark.broker
 def test_receivers_that_are_killed_and_started_again_miss_no_alert_and_get_none_under_two_keys(
     sqlite: Database, tmp_path: Path
 ) -> None:

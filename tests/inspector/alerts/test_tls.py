@@ -70,6 +70,7 @@ def broker_with_tls(folder: Path, authority: trustme.CA) -> Iterator[ServerProce
 
 
 @pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.broker
 def test_a_broker_over_tls_gets_events_of_a_client_with_a_certificate(tmp_path: Path, authority: trustme.CA) -> None:
     client = tmp_path / "client.pem"
     authority.issue_cert("line-1").private_key_and_cert_chain_pem.write_to_path(client)

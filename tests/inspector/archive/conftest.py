@@ -8,13 +8,13 @@ import pytest
 
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
-from inspector.archive.migrate import upgrade
+from tests.inspector.archive.tables import make_tables
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     with closing(Database(database_url)) as opened:
-        upgrade(opened)
+        make_tables(opened)
         yield opened
 
 
@@ -22,7 +22,7 @@ def database(database_url: str) -> Iterator[Database]:
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For tests whose statements others have tried on both databases."""
     with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as opened:
-        upgrade(opened)
+        make_tables(opened)
         yield opened
 
 

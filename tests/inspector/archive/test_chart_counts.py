@@ -29,7 +29,9 @@ from inspector.archive.chart_rows import Scope, Stretch
 from inspector.archive.database import Database
 from inspector.archive.tables_charts import CHART_COUNTS
 from inspector.verdicts.follow import StoreError
+from tests.inspector.archive.tables import postgres_archive
 from tests.inspector.web.filled_archive import FilledArchive, Names, verdict_of
+from tests.servers.databases import DATABASES
 from tests.servers.postgres import Postgres
 from tests.threads import run_together
 
@@ -44,13 +46,13 @@ SCOPES = [Scope(), Scope(station="press"), Scope(line="line-1", product="housing
           Scope(station="none")]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledArchive]:
     if request.param == "sqlite":
         database = Database(f"sqlite:///{tmp_path_factory.mktemp('archive') / 'archive.sqlite'}")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        database = Database(server.create_database())
+        database = Database(postgres_archive(server))
     filled = FilledArchive(database, Names(lines=("line-1", "line-2")))
     filled.fill(NUM_PIECES, start_ns=BEGIN_NS)
     filled.count()

@@ -4,8 +4,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import duckdb
-import pandas
 import pytest
 
 from inspector.archive import export as export_module
@@ -31,6 +29,9 @@ def fill(database: Database) -> None:
 
 
 def test_duckdb_and_pandas_read_the_export(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import duckdb
+    import pandas
+
     monkeypatch.setattr(export_module, "ROWS_AT_ONCE", 100)
     fill(database)
     seen: list[int] = []
@@ -54,6 +55,8 @@ def test_duckdb_and_pandas_read_the_export(database: Database, tmp_path: Path, m
 
 
 def test_a_filter_limits_the_export_and_a_day_is_replaced(database: Database, tmp_path: Path) -> None:
+    import pandas
+
     fill(database)
     folder = tmp_path / "out"
     export(database, folder, PieceFilter())

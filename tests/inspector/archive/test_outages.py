@@ -21,6 +21,7 @@ from inspector.verdicts import follow as follow_module
 from inspector.verdicts.follow import StoreError
 from streams.embedded.log import EmbeddedLog
 from tests.inspector.archive.parts import entries, make_verdict, publish, token_after, verdict_store
+from tests.servers.databases import DATABASES
 from tests.servers.postgres import Postgres
 from tests.threads import run_together
 
@@ -164,9 +165,17 @@ def test_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
             upgrade(database)
 
 
-def test_two_programs_that_begin_at_once_make_the_tables_once(database_url: str) -> None:
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'archive.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+def test_two_programs_that_begin_at_once_make_the_tables_once(empty_url: str) -> None:
     errors: list[BaseException] = []
-    with closing(Database(database_url)) as one, closing(Database(database_url)) as other:
+    with closing(Database(empty_url)) as one, closing(Database(empty_url)) as other:
         run_together(partial(_upgrade, each, errors) for each in (one, other))
         assert not errors
         assert Archive(one).find(PieceFilter()) == []

@@ -18,6 +18,7 @@ from tests.inspector.archive.parts import fill, make_verdict, publish
 from tests.inspector.archive.test_outages import assert_whole, following, num_stored, wait_for
 from tests.servers.postgres import Postgres
 
+pytestmark = pytest.mark.broker
 SOON = Bounds(lock_timeout_s=0.5, statement_timeout_s=0.5)
 
 

@@ -14,9 +14,9 @@ from inspector.alerts.desk import AlertDesk, Finding
 from inspector.alerts.place import Place
 from inspector.alerts.settings import AlertSettings
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.cli import main
 from inspector.cli.duration import seconds_of
+from tests.inspector.archive.tables import make_tables
 
 RECIPE = """
 name = "cup"
@@ -57,7 +57,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def alert(config: Path) -> Iterator[Alert]:
     with closing(Database(f"sqlite:///{config.parent / 'archive.sqlite'}")) as database:
-        upgrade(database)
+        make_tables(database)
         desk = AlertDesk(database, AlertSettings())
         finding = Finding(Place("cup/defects", "line-1", "press"), "act_now", "more defects\n\x1b[2J", "9 of 90")
         with database.write() as connection:

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.archive.rebuild import rebuild
 from inspector.archive.schema import VERDICTS
 from inspector.cli import main
 from streams.embedded.log import EmbeddedLog
 from tests.inspector.archive.parts import make_verdict, publish
+from tests.inspector.archive.tables import make_tables
 
 NUM = 40
 CONFIG = """
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     log = EmbeddedLog(tmp_path / "log.sqlite")
     publish(log, [make_verdict(number) for number in range(NUM)])
     with closing(archive_in(tmp_path)) as database:
-        upgrade(database)
+        make_tables(database)
         rebuild(log, database)
     return tmp_path
 

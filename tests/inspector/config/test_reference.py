@@ -1,5 +1,6 @@
 """Entries of the reference of keys."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 import pytest
@@ -20,6 +21,11 @@ class Inner(BaseModel):
     """Whether it is on."""
 
 
+class Side(StrEnum):
+    LEFT = "left"
+    RIGHT = "right"
+
+
 class Outer(BaseModel):
     """A file."""
 
@@ -31,6 +37,8 @@ class Outer(BaseModel):
     called."""
     either: Literal["a", "b"] | None = None
     """One of two."""
+    side: Side = Side.LEFT
+    """One of an enum."""
     counts: tuple[Annotated[int, Field(ge=0)], ...] = (1, 2)
     inner: Inner = Inner()
     """The table."""
@@ -47,6 +55,7 @@ KEYS = {key.name: key for key in sections(Outer)[0].keys}
         ("limit_s", "number, above 0", "2", "s", "How long to wait."),
         ("name", "name, at most 8 characters", None, "", "What it is called."),
         ("either", '`"a"` or `"b"`', "-", "", "One of two."),
+        ("side", '`"left"` or `"right"`', '"left"', "", "One of an enum."),
         ("counts", "list of whole numbers, each at least 0", "[1, 2]", "", ""),
         ("inner", "table", "-", "", "The table."),
         ("more", "list of tables", "[]", "", "Further tables."),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow
-from inspector.dataset.splits import crossed_folds, demand_grouped_splits, folds, unit_folds
+from inspector.dataset.splits import crossed_folds, demand_grouped_splits, folds, scarcer, unit_folds
 
 
 def piece(name, split, groups, image="a.png"):
@@ -42,6 +42,23 @@ def test_folds_are_of_about_equal_size_and_depend_on_the_seed_alone():
     assert chosen == folds(groups, 3, seed=1) != folds(groups, 3, seed=2)
 
 
+def test_each_fold_gets_its_share_of_the_scarcer_label():
+    groups = [f"g{index:02}" for index in range(60) for _ in range(1 + index % 3)]
+    rare = [group >= "g54" for group in groups]
+    for seed in range(20):
+        chosen = folds(groups, 5, seed, rare)
+        held = [{group for group in chosen if chosen[group] == fold} for fold in range(5)]
+        assert [sum(group >= "g54" for group in names) for names in held].count(2) == 1
+        assert all(any(group >= "g54" for group in names) for names in held)
+        sizes = [sum(group in names for group in groups) for names in held]
+        assert max(sizes) - min(sizes) <= 3
+
+
+def test_the_scarcer_label_is_that_of_fewer_recordings():
+    assert scarcer([True, False, False]) == [True, False, False]
+    assert scarcer([True, True, False]) == [False, False, True]
+
+
 def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
     groups = [{"image": f"i{n % 12}", "signal": f"s{n % 7}"} for n in range(80)]
     scored = []
@@ -51,6 +68,24 @@ def test_what_is_scored_shares_no_group_with_what_is_fitted_on():
         assert fit
         scored += score
     assert sorted(scored) == list(range(80))
+
+
+def test_pieces_without_a_kind_of_group_share_none_of_it_and_learn_from_all_others():
+    pictures = [{"image": f"i{n % 9}"} for n in range(18)]
+    groups = [
+        *pictures,
+        *({"signal": f"s{n % 5}"} for n in range(10)),
+        *({"image": f"i{n % 9}", "signal": f"s{n % 5}"} for n in range(20)),
+    ]
+    scored = []
+    for fit, score in crossed_folds(groups, 3, seed=0):
+        for kind in ("image", "signal"):
+            fitted_on = {groups[i].get(kind) for i in fit} - {None}
+            assert fitted_on.isdisjoint(groups[i].get(kind) for i in score)
+        assert any("signal" not in groups[i] for i in fit)
+        assert any("image" not in groups[i] for i in fit)
+        scored += score
+    assert sorted(scored) == list(range(len(groups)))
 
 
 def test_unit_folds_share_no_unit_and_judge_each_piece_once() -> None:

@@ -110,6 +110,11 @@ def test_without_the_option_a_bundle_is_left_alone(tmp_path: Path, line: Path) -
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["certainty"]["fused"]["auc"] == [1, 1, 1]
     assert report["outcomes"]["top"]["passed"] == 0
+    shares = report["dominance"]["modalities"]
+    assert sum(share["gate"] for share in shares.values()) == pytest.approx(1)
+    whole = sum(share["alone"] for share in shares.values()) + report["dominance"]["several"]
+    assert whole + report["dominance"]["none"] == pytest.approx(1)
+    assert "## What one modality alone decides" in (tmp_path / "report" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(("pass_below", "missed"), [(0.001, "0 of 12"), (0.9, "0 of 12"), (0.997, "4 of 12")])
@@ -140,3 +145,22 @@ def test_an_origin_names_no_folder_above_the_manifest_s(tmp_path: Path) -> None:
     sentence = measured.origin("inspector evaluate", manifest, "test", date(2026, 1, 31))
     assert "on 2026-01-31: split test of `line/manifest.jsonl`" in sentence
     assert str(tmp_path) not in sentence
+
+
+def test_the_card_says_what_the_limits_promise_and_what_was_observed(tmp_path: Path, line: Path) -> None:
+    bundle = tmp_path / "bundle"
+    write_toy_bundle(bundle)
+    without = evaluate(bundle, line)
+    content = json.loads((bundle / "bundle.json").read_bytes())
+    known = {"asked": 0.02, "confidence": 0.95, "num_pieces": 23, "beyond": 0.0, "plain": 0.7, "method": "tail"}
+    for calibration in content["calibrations"]:
+        calibration["fail_evidence"] = {"rate": 0.02, **known}
+        calibration["pass_evidence"] = {"rate": 0.05, **known}
+    (bundle / "bundle.json").write_text(json.dumps(content))
+    card = evaluate(bundle, line)
+    assert "Promised about good pieces" not in without
+    assert (
+        "- Promised about good pieces: at most 2.0% FAIL, at 95% confidence by 23 independent ones. "
+        "Observed here: 0 of 4 (0.0%)." in card
+    )
+    assert "- Promised about defective pieces: at most 5.0% PASS, at 95% confidence" in card

@@ -14,7 +14,6 @@ from inspector.archive.database import Database
 from inspector.archive.dialect import insert as upsert
 from inspector.archive.find import Archive, PieceRow
 from inspector.archive.items import LogItem
-from inspector.archive.migrate import upgrade
 from inspector.archive.recordings.objects import ObjectMissingError
 from inspector.archive.schema import VERDICTS
 from inspector.archive.store import ArchiveStore
@@ -35,6 +34,7 @@ from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityS
 from streams import resume_token
 from streams.observation import InspectionId
 from streams.records import TopicPartition
+from tests.inspector.archive.tables import make_tables
 
 SOURCE = TopicPartition("t.line-1.verdicts", 0)
 START_NS = 1_800_000_000 * 10**9
@@ -157,7 +157,7 @@ def piece(name: str) -> InspectionId:
 @contextmanager
 def floor(url: str, settings: ReviewSettings) -> Iterator[Floor]:
     database = Database(url)
-    upgrade(database)
+    make_tables(database)
     try:
         yield Floor(database, settings)
     finally:

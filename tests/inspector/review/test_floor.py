@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
 from inspector.archive.items import LogItem
-from inspector.archive.migrate import upgrade
 from inspector.archive.store import ArchiveStore
 from inspector.archive.write_others import insert_findings
 from inspector.config.service import Service, load_service
@@ -22,6 +21,7 @@ from inspector.service.floor_archive import archive_part
 from inspector.service.floor_review import has_desk, review_part, review_pieces
 from streams import resume_token
 from streams.records import TopicPartition
+from tests.inspector.archive.tables import make_tables
 from tests.inspector.review.desk_parts import Floor, piece
 
 RECIPE = Path(__file__).parents[3] / "deploy" / "recipes" / "demo.toml"
@@ -50,7 +50,7 @@ def service(folder: Path, more: str = "") -> Service:
 @contextmanager
 def desk_of(loaded: Service) -> Iterator[Floor]:
     with closing(Database(f"sqlite:///{loaded.path.parent / 'archive.sqlite'}")) as database:
-        upgrade(database)
+        make_tables(database)
         yield Floor(database, loaded.config.review.settings)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inspector.statistics.bootstrap import mean_by_group, mean_by_units, unit_weights
+from inspector.statistics.bootstrap import essential_units, mean_by_group, mean_by_units, unit_weights
 
 VALUES = np.tile([0.0, 1.0], 50)
 
@@ -38,3 +38,21 @@ def test_pairs_of_few_pictures_and_few_sounds_are_less_sure_than_pictures_alone(
     pictures = mean_by_group(values, [str(p) for p, _ in pairs], seed=1)
     assert crossed.high - crossed.low > 0.3
     assert pictures.low == pictures.high == 0.5
+
+
+def test_a_recording_whose_pieces_all_share_another_one_adds_nothing():
+    """Two pictures of one lot, a picture with a sound of its own, and recordings that are crossed."""
+    units = [{"a", "lot"}, {"b", "lot"}, {"c", "d"}, {"p", "s"}, {"p", "t"}, {"q", "s"}, {"q", "t"}]
+    expected = [{"lot"}, {"lot"}, {"d"}, {"p", "s"}, {"p", "t"}, {"q", "s"}, {"q", "t"}]
+    assert essential_units(units) == expected
+
+
+def test_pieces_that_share_nothing_have_the_variance_of_single_pieces():
+    units = [{f"picture={index}", f"sound={index}"} for index in range(200)]
+    weights = unit_weights(essential_units(units), 500, seed=0)
+    assert weights.var() == pytest.approx(1.0, abs=0.05)
+    assert unit_weights(units, 500, seed=0).var() == pytest.approx(3.0, abs=0.2)
+
+
+def test_a_piece_without_units_stays_without():
+    assert essential_units([set(), {"a"}]) == [set(), {"a"}]

@@ -10,7 +10,7 @@ from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration
 from inspector.training.calibration.thresholds import calibrate
 from inspector.training.config import Acceptance
-from inspector.training.routing.policy import RoutingData, make_routing_data
+from inspector.training.routing.sweeps import RoutingData, make_routing_data
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
 from inspector.training.config import Acceptance, HeadFitting, ImageExpert, SignalExpert, TrainConfig
-from inspector.training.train import TrainOptions
+from inspector.training.trainer import TrainOptions
 
 SIDE_PX, NUM_SAMPLES = 48, 24
 NUM: dict[Split, int] = {"train": 48, "calibration": 36, "test": 8}

@@ -13,7 +13,7 @@ from inspector.training.config import ExpertConfig, Fitting, SignalExpert
 from inspector.training.experts.fitting import Fitted
 from inspector.training.experts.kernel_machine import NEVER
 from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE
-from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, _auc
+from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, auc_of
 from inspector.training.export import TrainedExpert
 from inspector.training.fit_advice import (
     chance_advice,
@@ -39,7 +39,7 @@ def result(
     data = of_traces(np.zeros((len(labels), 48), np.float32), list(labels), groups)
     config = TRACE.model_copy(update={"name": name, "modality": modality})
     logits = torch.from_numpy(np.asarray(scores, np.float32))[:, None]
-    return CrossValidationResult(replace(data, config=config), None, logits, _auc(logits, data.targets))  # type: ignore[arg-type]
+    return CrossValidationResult(replace(data, config=config), None, logits, auc_of(logits, data.targets))  # type: ignore[arg-type]
 
 
 GOOD = result("good", "mic", 3.0 * LABELS + NOISE)

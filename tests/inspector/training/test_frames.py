@@ -28,7 +28,8 @@ from inspector.training.experts.network import encode
 from inspector.training.export import TrainedExpert, write_bundle
 from inspector.training.frames import worst
 from inspector.training.good_only.fit import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
-from inspector.training.head.joint_finetune import _pieces, _Run, fine_tune
+from inspector.training.head.joint_finetune import _Run, fine_tune
+from inspector.training.head.joint_pieces import joint_pieces
 from inspector.training.inputs import build_encoder, input_form
 from streams.observation import InspectionId, Observation, from_files
 from streams.records import Topics
@@ -163,7 +164,7 @@ def test_the_joint_fit_goes_on_with_the_image_most_like_a_defect(manifest: Path)
     form = input_form(config, [])
     expert = TrainedExpert(config, form, build_encoder(config, form, (8, 0), {}).eval())
     head = FusionHead(HeadForm((Member("top", expert.num_tokens),), 8, 0))
-    pieces = _pieces(dataset, [expert])
+    pieces = joint_pieces(dataset, [expert])
     with torch.no_grad():
         (encodings,) = _Run([expert], head, pieces, JointFitting())._encode(torch.tensor([4, 1]), changed=False)
         alone = encode(expert.module, pieces.inputs[0], form).logits[:, 0]

@@ -29,7 +29,8 @@ from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.export import write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
-from inspector.training.train import Training, TrainOptions, train
+from inspector.training.train import Training, train
+from inspector.training.trainer import TrainOptions
 from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
 from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict

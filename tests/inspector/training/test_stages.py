@@ -1,4 +1,4 @@
-"""The stages of a training: what they are given, when encoders are fitted again, when they are fitted with the head."""
+"""The stages of a training: what they are given, and when encoders are fitted again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,20 +9,17 @@ import pytest
 import torch
 
 from fusion.calibration import probability
-from fusion.head import FusionHead
 from inspector.bundle.schema import Claim
 from inspector.recipe.thresholds import certificate_words
-from inspector.training import train as training
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.config import JointFitting, TrainConfig
+from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.experts.selection import CrossValidationResult
-from inspector.training.export import TrainedExpert
-from inspector.training.head.joint_finetune import JointFit
-from inspector.training.head.scores import score
-from inspector.training.train import Judged, Trainer, Training, train
-from tests.inspector.training.small_dataset import CONFIG, NUM, NUM_SAMPLES, OPTIONS, SIDE_PX, write_small_dataset
+from inspector.training.judged import Judged
+from inspector.training.train import Training, train
+from inspector.training.trainer import Trainer
+from tests.inspector.training.small_dataset import CONFIG, NUM_SAMPLES, OPTIONS, SIDE_PX, write_small_dataset
 
 pytestmark = pytest.mark.train
 
@@ -45,12 +42,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_dataset(tmp_path_factory.mktemp("plain"))
 
 
-@pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_dataset(tmp_path_factory.mktemp("strange"), strange=True)
-
-
-def school_of(manifest: Path, **change: object) -> Trainer:
+def trainer_of(manifest: Path, **change: object) -> Trainer:
     return Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, report)
 
 
@@ -131,14 +123,24 @@ def test_a_checkpoint_of_kernel_machines_is_the_same_model(again: Training, tmp_
                 assert torch.allclose(before, after, atol=1e-4)
 
 
+@pytest.mark.parametrize("which", ["once", "again"])
+def test_training_says_how_far_each_modality_decides_alone(which: str, request: pytest.FixtureRequest) -> None:
+    training_: Training = request.getfixturevalue(which)
+    (alone,) = (finding for finding in training_.findings if finding.startswith("Decisions that one modality alone"))
+    assert alone.endswith(f"(of {len(training_.scored.piece_ids)} pieces).")
+    assert "Weight of the gate: top 0.5" in training_.bundle.card
+    assert alone in training_.bundle.card
+    assert not [warning for warning in training_.bundle.warnings if warning.kind == "dominance"]
+
+
 @pytest.fixture(scope="module")
 def first(manifest: Path) -> tuple[Trainer, list[CrossValidationResult], Judged]:
     """A training up to where it may fit again."""
-    trainer = school_of(manifest)
+    trainer = trainer_of(manifest)
     results = trainer.cross_validate()
-    selected = trainer.select_experts(results)
+    selected = trainer.fit_experts(trainer.keep(results))
     fusion = trainer.fuse(selected)
-    return trainer, results, training._judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
+    return trainer, results, trainer.judge(selected, fusion)
 
 
 def certified(results: list[CrossValidationResult], judged: Judged) -> tuple[list[CrossValidationResult], Judged]:
@@ -164,14 +166,14 @@ def slow_but_left_out(
 
 
 @pytest.mark.parametrize(
-    ("change", "refit", "may"),
+    ("change", "refit", "reason"),
     [
-        (lambda *item: item, "auto", True),
-        (lambda *item: item, "never", False),
-        (certified, "auto", False),
-        (learned_head, "auto", False),
-        (slow, "auto", False),
-        (slow_but_left_out, "auto", True),
+        (lambda *item: item, "auto", ""),
+        (lambda *item: item, "never", "says never"),
+        (certified, "auto", "certifies the miss rate"),
+        (learned_head, "auto", "head was fitted on the calibration split"),
+        (slow, "auto", "score out of fold"),
+        (slow_but_left_out, "auto", ""),
     ],
     ids=["as it is", "not asked", "certified", "learned head", "slow", "slow but left out"],
 )
@@ -179,63 +181,9 @@ def test_encoders_are_fitted_again_only_where_evidence_proves_nothing_and_fits_a
     first: tuple[Trainer, list[CrossValidationResult], Judged],
     change: Callable[[list[CrossValidationResult], Judged], tuple[list[CrossValidationResult], Judged]],
     refit: str,
-    may: bool,
+    reason: str,
 ) -> None:
     trainer, results, judged = first
     changed = replace(trainer, config=CONFIG.model_copy(update={"refit": refit}))
-    assert changed.may_refit(*change(results, judged)) is may
-
-
-class JointStub:
-    """Stands in for the joint fit: notes that it was asked, changes nothing."""
-
-    def __init__(self, kept: bool) -> None:
-        self.kept, self.epochs = kept, list[int]()
-
-    def __call__(
-        self,
-        experts: Sequence[TrainedExpert],
-        head: FusionHead,
-        dataset: Dataset,
-        settings: JointFitting,
-        seed: int,
-        progress: Callable[[int, int], None],
-    ) -> JointFit:
-        self.epochs.append(settings.epochs)
-        return JointFit(self.kept, 3 * self.kept, 0.5, 0.3 if self.kept else 0.5)
-
-
-@pytest.mark.parametrize(
-    ("which", "joint", "epochs"),
-    [
-        ("strange", JointFitting(), [training.JOINT_EPOCHS]),
-        ("strange", JointFitting(automatic=False), []),
-        ("strange", JointFitting(epochs=2, automatic=False), [2]),
-        ("manifest", JointFitting(), []),
-        ("manifest", JointFitting(epochs=2), [2]),
-    ],
-)
-def test_encoders_and_head_are_fitted_together_where_defects_lie_between_the_modalities(
-    which: str, joint: JointFitting, epochs: list[int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stub = JointStub(kept=True)
-    monkeypatch.setattr(training, "fine_tune", stub)
-    trainer = school_of(request.getfixturevalue(which), joint=joint)
-    selected = trainer.select_experts(trainer.cross_validate())
-    fusion = trainer.fuse(selected)
-    assert stub.epochs == epochs
-    assert fusion.head.joint is bool(epochs)
-    assert fusion.head.steps == (3 if epochs else 0)
-    scored = score(trainer.dataset, selected, fusion)
-    assert len(scored.labels) == (NUM["calibration"] if epochs else NUM["train"] + NUM["calibration"])
-
-
-def test_a_joint_fit_that_was_not_kept_leaves_the_head_of_the_calibration_pieces(
-    strange: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stub = JointStub(kept=False)
-    monkeypatch.setattr(training, "fine_tune", stub)
-    trainer = school_of(strange)
-    fusion = trainer.fuse(trainer.select_experts(trainer.cross_validate()))
-    assert stub.epochs == [training.JOINT_EPOCHS]
-    assert (fusion.head.joint, fusion.head.steps) == (False, 0)
+    why_not = changed.why_no_refit(*change(results, judged))
+    assert reason in why_not if reason else not why_not

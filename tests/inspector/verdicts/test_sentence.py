@@ -167,3 +167,8 @@ def test_extreme_scores_have_a_sentence(score: float) -> None:
 )
 def test_text_of_others_is_free_of_control_characters_and_bounded(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+def test_a_limit_next_to_one_is_told_from_the_score_above_it() -> None:
+    words = sentence(fail(defect_score=0.99992, fail_above=0.9991))
+    assert "score 0.99992 is above 0.9991" in words

@@ -3,17 +3,19 @@ loop occupies their thread."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.testclient import TestClient
 
 from tests.inspector.web.piece_parts import Pages, open_pages
 from tests.inspector.web.running_line import RunningLine, running_line
 from tests.servers.chromium import running_chromium
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
 WIDE, NARROW = (1920, 1080), (390, 844)
-expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +27,16 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)
     with running_chromium() as started:
         yield started
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: "Browser") -> Iterator["BrowserContext"]:
     """A fresh profile at 1,920 px."""
     width, height = WIDE
     profile = browser.new_context(viewport={"width": width, "height": height})
@@ -41,7 +46,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
+def page(context: "BrowserContext") -> Iterator["Page"]:
     """A tab in which no script may fail and no policy may be broken."""
     opened = context.new_page()
     errors: list[str] = []

@@ -7,13 +7,13 @@ from sqlalchemy import select
 
 from inspector.archive.chart_counts import ChartCounter
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.archive.schema import VERDICTS
 from inspector.archive.write import insert_verdicts
 from inspector.verdicts.records import inspection_id
 from inspector.verdicts.ring import Entry
 from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, ModalityState, Verdict
 from streams.records import TopicPartition
+from tests.inspector.archive.tables import make_tables
 
 NS = 10**9
 START_NS = 1_764_489_600 * NS
@@ -103,7 +103,7 @@ class FilledArchive:
     def __init__(self, database: Database, names: Names | None = None) -> None:
         self.database, self.names = database, names or Names()
         self.num_verdicts = 0
-        upgrade(database)
+        make_tables(database)
 
     def fill(self, count: int, *, start_ns: int | None = None) -> None:
         """`start_ns` is the entry of the first one; they follow at 12 a second."""

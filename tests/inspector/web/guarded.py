@@ -1,9 +1,11 @@
 """A page with roles, answering on a port of this machine."""
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -26,6 +28,12 @@ ACCEPTS_PAGES = {"accept": "text/html"}
 FORM_TOKEN = re.compile(r'name="form-token" content="([^"]*)"')
 
 
+@cache
+def certificates() -> ssl.SSLContext:
+    """Of this machine, read once: a client that reads them anew takes longer than many a test."""
+    return ssl.create_default_context()
+
+
 @dataclass
 class GuardedPage:
     """Where it answers, and what people show to it."""
@@ -37,7 +45,7 @@ class GuardedPage:
 
     def client(self) -> httpx.Client:
         """A browser without any cookie; follows no redirection by itself."""
-        return httpx.Client(base_url=self.address, timeout=30.0)
+        return httpx.Client(base_url=self.address, timeout=30.0, verify=certificates())
 
     @property
     def records(self) -> list[Record]:

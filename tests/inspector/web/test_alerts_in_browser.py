@@ -16,6 +16,8 @@ from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW
 from tests.inspector.web.running_line import RunningLine
 
+pytestmark = pytest.mark.broker
+
 HOSTILE = '"><img src=x onerror=alert(1)>'
 
 

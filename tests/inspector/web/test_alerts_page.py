@@ -16,11 +16,11 @@ from inspector.alerts.desk import AlertDesk, Finding
 from inspector.alerts.place import Place
 from inspector.alerts.settings import AlertSettings, WebhookSettings
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.web.alert_news import news_of
 from inspector.web.app import create_app
 from inspector.web.settings import WebSettings
 from streams.embedded import EmbeddedLog, EmbeddedSettings
+from tests.inspector.archive.tables import make_tables
 from tests.inspector.web.parts import floor_with
 
 NS = 10**9
@@ -34,7 +34,7 @@ class AlertPages:
     def __init__(self, folder: Path) -> None:
         self.log = EmbeddedLog(folder / "log.sqlite", EmbeddedSettings())
         self.database = Database(f"sqlite:///{folder / 'archive.sqlite'}")
-        upgrade(self.database)
+        make_tables(self.database)
         self.desk = AlertDesk(self.database, AlertSettings(targets=(WebhookSettings("hook"),), tell_within_s=1e12))
         self.floor = replace(floor_with(WebSettings(), self.log), alerts=self.desk)
         self.client = TestClient(create_app(self.floor))

@@ -12,7 +12,7 @@ import pytest
 
 from inspector.access.roles import Role
 from inspector.access.settings import AccessSettings, OidcSettings, RateSettings
-from tests.inspector.web.guarded import GuardedPage, form_token, guarded_page, sign_in
+from tests.inspector.web.guarded import GuardedPage, certificates, form_token, guarded_page, sign_in
 
 NUM_WAITING = 60
 """More than the threads of the page (40)."""
@@ -127,7 +127,7 @@ def test_people_who_wait_for_a_silent_provider_do_not_stop_the_page(tmp_path: Pa
         with guarded_page(tmp_path, access) as page, ThreadPoolExecutor(NUM_WAITING) as people:
 
             def begin(_: int) -> int:
-                with httpx.Client(base_url=page.address, timeout=170.0) as client:
+                with httpx.Client(base_url=page.address, timeout=170.0, verify=certificates()) as client:
                     return client.get("/sign-in/provider").status_code
 
             begun = [people.submit(begin, number) for number in range(NUM_WAITING)]

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.inspector.web.piece_parts import HOSTILE, open_pages
 from tests.inspector.web.test_pieces_browser import Site, served
 
+pytestmark = pytest.mark.broker
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 AT_MS = 1_764_489_600_000
 """2025-11-30 08:00 UTC, 13:30 in Kolkata."""

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.inspector.web.running_line import RECIPE
 from tests.servers.process import free_port
+
+pytestmark = pytest.mark.broker
 
 CONFIG = """
 lines = ["line-1"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from inspector.archive.database import Database
-from inspector.archive.migrate import upgrade
 from inspector.archive.rows import PieceFilter
 from inspector.web.kept_recordings import KeptRecordings
 from protos.inspection.v1.verdict_pb2 import Verdict
@@ -17,6 +16,7 @@ from streams.observation import Observation
 from tests.inspector.archive.recordings.kept_line import KeptLine, archive_verdicts
 from tests.inspector.archive.recordings.recorded_line import PREFIX, assert_equal
 from tests.inspector.archive.recordings.test_inputs import Judged
+from tests.inspector.archive.tables import make_tables
 
 
 class Logged:
@@ -52,7 +52,7 @@ class Piece:
 def piece(tmp_path: Path) -> Iterator[Piece]:
     judged = Judged(tmp_path / "judged", 1)
     with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as database:
-        upgrade(database)
+        make_tables(database)
         archive_verdicts(judged.log, database)
         with closing(KeptLine(judged.log, PREFIX, database, tmp_path / "store")) as line:
             line.inputs.close()

@@ -25,6 +25,8 @@ from tests.inspector.web.filled_archive import START_NS, verdict_of
 from tests.inspector.web.piece_parts import HOSTILE, Pages, open_pages
 from tests.inspector.web.test_piece import PIECE, detailed, stored_feedback
 
+pytestmark = pytest.mark.broker
+
 NUM_PIECES = 600
 RANGE = "since=2025-11-30T08:00:00Z&until=2025-11-30T08:10:00Z"
 

@@ -11,6 +11,8 @@ from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.conftest import NARROW
 from tests.inspector.web.review_parts import ReviewPages, review_pages, served
 
+pytestmark = pytest.mark.broker
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[ReviewPages]:

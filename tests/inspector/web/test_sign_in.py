@@ -19,7 +19,7 @@ from inspector.gateway.certificates import TlsFiles
 from inspector.web.access import MAX_BEGUN_PER_HOST, BegunSignIns
 from inspector.web.pages.sign_in import local_path
 from inspector.web.settings import WebSettings
-from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, form_token, guarded_page, sign_in
+from tests.inspector.web.guarded import ACCEPTS_PAGES, GuardedPage, certificates, form_token, guarded_page, sign_in
 from tests.servers.process import ServerProcess, free_port
 from tests.waiting import until
 
@@ -389,7 +389,7 @@ def through_provider(client: httpx.Client, person: str, then: str = "/") -> http
     """As a browser does: to the provider, its form, and back; returns the answer of our callback."""
     begun = client.get("/sign-in/provider", params={"next": then})
     assert begun.status_code == 303
-    with httpx.Client(timeout=30.0) as browser:
+    with httpx.Client(timeout=30.0, verify=certificates()) as browser:
         back = browser.post(begun.headers["location"], data={"sub": person})
     assert back.status_code == 302, back.text
     return client.get(back.headers["location"])
@@ -416,7 +416,7 @@ def test_a_person_without_a_group_here_does_not_get_in(at_provider: GuardedPage)
 
 def test_the_providers_own_id_token_works_as_a_bearer(at_provider: GuardedPage, provider: str) -> None:
     """The token that the foreign provider signed, checked by its own keys."""
-    with httpx.Client(timeout=30.0) as browser:
+    with httpx.Client(timeout=30.0, verify=certificates()) as browser:
         redirect = "http://127.0.0.1/back"
         query = {
             "client_id": "inspector",

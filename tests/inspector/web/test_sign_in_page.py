@@ -10,6 +10,8 @@ from inspector.access.roles import Role
 from tests.inspector.web.accessibility import serious_findings
 from tests.inspector.web.guarded import GuardedPage, guarded_page
 
+pytestmark = pytest.mark.broker
+
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[GuardedPage]:

@@ -12,11 +12,13 @@ from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.shards import Shards, ShardSettings
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import (
+    DECISION_FAIL,
     DECISION_PASS,
     DECISION_REASON_GOOD,
     DECISION_REVIEW,
     MODALITY_REASON_EXPOSURE,
     MODALITY_STATE_IMPLAUSIBLE,
+    ExpertRun,
     Modality,
     Verdict,
 )
@@ -65,6 +67,27 @@ def test_sources_that_were_not_believed_are_counted_by_reason() -> None:
     assert registry.get_sample_value("inspector_implausible_total", labels) == 2
     metrics.forgot("l", "s")
     assert registry.get_sample_value("inspector_implausible_total", labels) is None
+
+
+def test_a_modality_that_decides_alone_is_counted_with_its_weight() -> None:
+    metrics = WorkerMetrics(registry := CollectorRegistry())
+    modalities = [
+        Modality(name=name, defect_score=score, gate_weight=weight)
+        for name, score, weight in (("top", 0.1, 0.25), ("mic", 0.95, 0.75))
+    ]
+    runs = [ExpertRun(expert="ear", modality="mic", ran=True, why="routed")]
+    verdict = Verdict(
+        inspection=Inspection(line="l", station="s"), decision=DECISION_FAIL, pass_below=0.2, fail_above=0.9,
+        modalities=modalities, experts=runs,
+    )  # fmt: skip
+    metrics.committed([verdict] * 2, 0.0)
+    mic, top = ({"line": "l", "station": "s", "modality": name} for name in ("mic", "top"))
+    assert registry.get_sample_value("inspector_lone_decisions_total", mic) == 2
+    assert registry.get_sample_value("inspector_lone_decisions_total", top) is None
+    assert registry.get_sample_value("inspector_thorough_only_total", mic) == 2
+    assert [registry.get_sample_value("inspector_gate_weight_total", labels) for labels in (mic, top)] == [1.5, 0.5]
+    metrics.forgot("l", "s")
+    assert registry.get_sample_value("inspector_gate_weight_total", mic) is None
 
 
 def test_alerts_are_about_metrics_that_there_are() -> None:

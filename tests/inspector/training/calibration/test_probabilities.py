@@ -10,13 +10,13 @@ import pytest
 from fusion.calibration import probability
 from inspector.bundle.schema import Calibration, Modality, Platt
 from inspector.dataset.manifest import ImageRow, PieceRow
-from inspector.training import train as training
 from inspector.training.adapt.adapt import _with_changed_experts
 from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
 from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
-from inspector.training.head.scores import score
-from inspector.training.train import Judged, Trainer, Training, train
+from inspector.training.judged import Judged
+from inspector.training.train import Training, train
+from inspector.training.trainer import Trainer
 from tests.inspector.training.small_dataset import CONFIG, OPTIONS, write_small_dataset
 
 pytestmark = pytest.mark.train
@@ -130,11 +130,11 @@ def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
 def test_cross_fitted_class_logits_are_those_of_heads_that_had_not_seen_the_piece(manifest: Path) -> None:
     change = {"head": CONFIG.head.model_copy(update={"max_steps": 0})}
     trainer = Trainer(Dataset(manifest), CONFIG.model_copy(update=change), OPTIONS, lambda stage, done, total: None)
-    selected = trainer.select_experts(trainer.cross_validate())
+    selected = trainer.fit_experts(trainer.keep(trainer.cross_validate()))
     fusion = trainer.fuse(selected)
     assert fusion.head.class_logits is not None
     assert fusion.class_logits().shape == (3, len(fusion.rows), 2)
-    judged: Judged = training._judged(trainer, selected, fusion, score(trainer.dataset, selected, fusion))
+    judged: Judged = trainer.judge(selected, fusion)
     assert {frozenset(calibration.experts) for calibration in judged.calibrations.values()} == set(fusion.sets)
 
 

@@ -122,14 +122,19 @@ def test_every_recording_is_scored_by_a_fit_that_did_not_see_its_fold(monkeypatc
         return fit(rows)
 
     monkeypatch.setattr(fitter, "_fit", fit_and_note)
-    folds = [number % 2 for number in range(NUM)]
-    logits = fitter.cross_fitted(folds, no_progress)
+    first, second = torch.arange(NUM // 2), torch.arange(NUM // 2, NUM)
+    logits = fitter.cross_fitted([0] * len(first) + [1] * len(second), no_progress)
     assert logits.isfinite().all()
-    assert fitted_on == [set(range(1, NUM, 2)), set(range(0, NUM, 2))]
+    assert fitted_on == [set(second.tolist()), set(first.tolist())]
     again = FrozenBackboneFitter(of_pictures(pictures, targets, masks))
     again._encoder, again._maps = fitter._encoder, fitter._maps
-    alone = again._read(again._fit(torch.arange(1, NUM, 2)), torch.arange(0, NUM, 2))
-    assert torch.equal(logits[0::2], alone)
+    assert torch.equal(logits[first], again._read(again._fit(second), first))
+
+
+def test_a_fold_with_all_defective_pictures_leaves_its_own_without_a_score() -> None:
+    """A fit without them says nothing about them."""
+    fitter = FrozenBackboneFitter(of_pictures(*drawn()))
+    assert fitter.cross_fitted([number % 2 for number in range(NUM)], no_progress).isnan().all()
 
 
 @pytest.mark.parametrize(("side_px", "defective"), [(0, 0), (2, 0), (3, 1), (256, 64)])

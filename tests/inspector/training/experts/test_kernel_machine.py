@@ -15,7 +15,14 @@ from inspector.bundle.schema import SignalInput
 from inspector.dataset.recordings import Clip
 from inspector.statistics.classification import area_under_curve
 from inspector.training.config import SignalExpert
-from inspector.training.experts.kernel_machine import MARGIN_COST, MIN_SHOWN, NEVER, KernelFitter, machine
+from inspector.training.experts.kernel_machine import (
+    MARGIN_COST,
+    MIN_SHOWN,
+    NEVER,
+    KernelFitter,
+    learned_targets,
+    machine,
+)
 from inspector.training.inputs import input_form
 from tests.inspector.training.small_training_data import TRACE, no_progress, of_traces
 
@@ -30,7 +37,7 @@ def drawn(num: int = 60, width: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
 
 def exported_logits(vectors: np.ndarray, targets_RO: np.ndarray, queries: np.ndarray) -> np.ndarray:
     encoder = KernelEncoder(TraceProfile(48), 8, targets_RO.shape[1] - 1)
-    encoder.load_machine(machine(vectors, targets_RO))
+    encoder.load_machine(machine(vectors, learned_targets(targets_RO)))
     profile = Profile(torch.from_numpy(queries.astype(np.float32)), torch.zeros(len(queries), 1, 1, queries.shape[1]))
     with torch.no_grad():
         return encoder.read(profile).logits.numpy()
@@ -64,6 +71,28 @@ def test_a_class_that_too_few_recordings_show_is_never_said(num_shown: int, neve
     machine_logits = exported_logits(vectors, np.stack([targets, shown], 1), vectors)
     assert bool((machine_logits[:, 1] == NEVER).all()) is never
     assert machine_logits[:, 0].std() > 0.1
+
+
+def of_few_defects(num_groups: int) -> tuple[KernelFitter, np.ndarray]:
+    """60 traces, `MIN_SHOWN` of them defective, in so many groups: plain to see."""
+    rng = np.random.default_rng(0)
+    defective = np.arange(60) < MIN_SHOWN
+    traces = (rng.normal(0, 0.1, (60, 48)) + defective[:, None]).astype(np.float32)
+    groups = [f"bad-{index % num_groups}" if bad else f"{index}" for index, bad in enumerate(defective)]
+    return KernelFitter(of_traces(traces, defective.astype(float).tolist(), groups)), defective
+
+
+def test_defects_that_all_data_show_often_enough_are_learned_in_folds_that_show_fewer() -> None:
+    fitter, defective = of_few_defects(MIN_SHOWN)
+    logits = fitter.cross_fitted((np.arange(60) % 5).tolist(), no_progress)[:, 0].numpy().astype(np.float64)
+    assert area_under_curve(logits, defective) == 1.0
+    assert (logits[~defective] != NEVER).all()
+
+
+def test_a_fold_that_holds_all_defects_scores_nothing() -> None:
+    fitter, defective = of_few_defects(1)
+    logits = fitter.cross_fitted([0 if bad else 1 + index % 4 for index, bad in enumerate(defective)], no_progress)
+    assert (logits[:, 0].isnan().numpy() == defective).all()
 
 
 def test_unknown_targets_count_nothing() -> None:

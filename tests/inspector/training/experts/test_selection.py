@@ -1,4 +1,4 @@
-"""Which experts of a modality are kept, and which way each is fitted."""
+"""Which way each expert is fitted, and how it is scored on held-out recordings."""
 
 import math
 from dataclasses import replace
@@ -9,19 +9,10 @@ import torch
 
 from encoders.vision import VisionEncoder
 from inspector.training.config import Fitting, ImageExpert, SignalExpert
-from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.frozen_backbone import FrozenBackboneFitter
 from inspector.training.experts.kernel_machine import KernelFitter
 from inspector.training.experts.network import EncoderFit, NetworkFitter
-from inspector.training.experts.selection import (
-    MIN_ADDED,
-    CrossValidationResult,
-    _auc,
-    _joint,
-    cross_validate,
-    keep,
-    make_fitter,
-)
+from inspector.training.experts.selection import auc_of, cross_validate, make_fitter
 from inspector.training.inputs import build_encoder
 from tests.inspector.training.small_training_data import (
     PICTURE,
@@ -35,118 +26,17 @@ from tests.inspector.training.small_training_data import (
 pytestmark = pytest.mark.train
 
 NUM = 400
-LABELS = np.arange(NUM) % 2
-SIGNAL, OWN, OTHER = np.random.default_rng(0).normal(size=(3, NUM))
-
-
-def result(name: str, scout: bool, logits: np.ndarray) -> CrossValidationResult:
-    config = PICTURE.model_copy(update={"name": name, "scout": scout})
-    targets = torch.from_numpy(LABELS)[:, None].float()
-    data = TrainingData(config, None, torch.zeros(NUM, 1), targets, (), (), (8, 0), {}, 0)  # type: ignore[arg-type]
-    logits_R1 = torch.from_numpy(logits)[:, None].float()
-    return CrossValidationResult(data, None, logits_R1, _auc(logits_R1, data.targets))  # type: ignore[arg-type]
-
-
-def knowing(share: float, noise: np.ndarray) -> np.ndarray:
-    result: np.ndarray = share * (2.0 * LABELS - 1) + noise
-    return result
-
-
-SCOUT = result("scout", True, knowing(1, SIGNAL))
-BLIND = result("blind", True, SIGNAL)
-AGREES = result("agrees", False, 3 * knowing(1, SIGNAL))
-ADDS = result("adds", False, 3 * knowing(1, OWN))
-ADDS_LESS = result("adds-less", False, knowing(0.7, OTHER))
-NOISE = result("noise", False, OTHER)
-SHARP = result("scout", True, knowing(1.9, SIGNAL))
-SHARP_TOO = result("adds", False, knowing(1.9, OWN))
-HINTS = result("hints", False, knowing(0.25, OTHER))
-
-
-@pytest.mark.parametrize(
-    ("results", "kept"),
-    [
-        ([SCOUT], ["scout"]),
-        ([BLIND, SCOUT], ["scout"]),
-        ([SCOUT, AGREES], ["scout"]),
-        ([SCOUT, NOISE], ["scout"]),
-        ([SCOUT, ADDS], ["scout", "adds"]),
-        ([SCOUT, ADDS_LESS, ADDS, NOISE], ["scout", "adds"]),
-        ([SHARP, SHARP_TOO], ["scout", "adds"]),
-        ([SCOUT, HINTS], ["scout"]),
-        ([ADDS_LESS, ADDS], ["adds"]),
-        ([ADDS, ADDS], ["adds"]),
-    ],
-    ids=lambda expert: (
-        "+".join(s.name for s in expert) if expert and isinstance(expert[0], CrossValidationResult) else None
-    ),
-)
-def test_the_best_scout_stays_and_what_adds_most_to_it(results: list[CrossValidationResult], kept: list[str]) -> None:
-    assert [expert.name for expert in keep(results)] == kept
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_an_expert_scored_on_one_fold_is_compared_with_the_scout_on_that_fold(seed: int) -> None:
-    held = np.random.default_rng(seed).permutation(NUM)[:80]
-    parrot, knower = np.full((2, NUM), math.nan)
-    parrot[held], knower[held] = knowing(1, SIGNAL)[held], 3 * knowing(1, OWN)[held]
-    assert [expert.name for expert in keep([SCOUT, result("parrot", False, parrot)])] == ["scout"]
-    chosen = keep([SCOUT, result("parrot", False, parrot), result("knower", False, knower)])
-    assert [expert.name for expert in chosen] == ["scout", "knower"]
-
-
-def test_a_fold_of_good_recordings_alone_says_nothing() -> None:
-    blind = result("blind", False, np.where(LABELS == 0, SIGNAL, math.nan))
-    assert [expert.name for expert in keep([SCOUT, blind, ADDS])] == ["scout", "adds"]
-    assert [expert.name for expert in keep([SCOUT, blind])] == ["scout"]
-
-
-@pytest.mark.parametrize("scout", [True, False])
-def test_rivals_are_compared_on_the_recordings_that_all_have_scored(scout: bool) -> None:
-    """The weaker one was scored only on a tenth that is easy for the other one."""
-    easiest = np.argsort(-knowing(0.5, OWN) * (2 * LABELS - 1))[:40]
-    lucky = np.full(NUM, math.nan)
-    lucky[easiest] = knowing(1, SIGNAL)[easiest]
-    weaker, better = result("lucky", scout, lucky), result("better", scout, knowing(0.5, OWN))
-    assert weaker.auc > better.auc
-    assert keep([weaker, better])[0] is better
-
-
-@pytest.mark.parametrize("scout", [True, False])
-def test_who_was_scored_on_good_recordings_alone_loses_wherever_it_is_named(scout: bool) -> None:
-    untold = result("untold", scout, np.where(LABELS == 0, SIGNAL, math.nan))
-    first, second = result("weak", scout, SIGNAL), result("knows", scout, knowing(1, SIGNAL))
-    assert math.isnan(untold.auc)
-    assert keep([untold, first, second])[0] is second
-    assert keep([untold]) == [untold]
-
-
-def test_rivals_that_share_no_recordings_are_compared_by_their_own() -> None:
-    half = np.arange(NUM) < NUM // 2
-    first = result("first", True, np.where(half, SIGNAL, math.nan))
-    second = result("second", True, np.where(half, math.nan, knowing(1, SIGNAL)))
-    assert [expert.name for expert in keep([first, second])] == ["second"]
-
-
-def test_little_is_much_where_little_lacks() -> None:
-    """The share of what lacks decides, not the difference."""
-    gain = _auc(_joint(SHARP, SHARP_TOO), SHARP.data.targets) - SHARP.auc
-    assert 0 < gain < 0.01
-    assert gain > MIN_ADDED * (1 - SHARP.auc)
-
-
-def test_the_same_figures_in_another_scale_are_kept_alike() -> None:
-    louder = result("adds", False, 100 * knowing(1, OWN))
-    assert [expert.name for expert in keep([SCOUT, louder])] == ["scout", "adds"]
 
 
 def test_unscored_recordings_and_unknown_targets_do_not_count() -> None:
-    logits, targets = torch.from_numpy(knowing(1, SIGNAL))[:, None], torch.from_numpy(LABELS)[:, None].float()
-    expected = _auc(logits[100:], targets[100:])
+    labels = np.arange(NUM) % 2
+    scores = 2.0 * labels - 1 + np.random.default_rng(0).normal(size=NUM)
+    logits, targets = torch.from_numpy(scores)[:, None], torch.from_numpy(labels)[:, None].float()
+    expected = auc_of(logits[100:], targets[100:])
     gaps, doubts = logits.clone(), targets.clone()
     gaps[:50], doubts[50:100] = math.nan, math.nan
-    assert _auc(gaps, doubts) == expected
-    assert math.isnan(_auc(logits, torch.ones(NUM, 1)))
+    assert auc_of(gaps, doubts) == expected
+    assert math.isnan(auc_of(logits, torch.ones(NUM, 1)))
 
 
 def changed(**change: object) -> ImageExpert:

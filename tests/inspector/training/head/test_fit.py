@@ -8,9 +8,15 @@ import pytest
 import torch
 
 from fusion.head import HeadForm, Member
+from inspector.statistics.classification import cross_entropy
+from inspector.statistics.evidence import MIN_DEFECTS, Rule
 from inspector.training.config import HeadFitting
-from inspector.training.head import fit as fit_module
-from inspector.training.head.fit import Encodings, HeadData, fit_head
+from inspector.training.head.choose_steps import NOISY_OR
+from inspector.training.head.cross_fit import CrossFit, fused_units
+from inspector.training.head.fit import fit_head
+from inspector.training.head.head_data import Encodings, HeadData
+from inspector.training.head.head_run import HeadRun
+from inspector.training.head.recalibrate import recalibrated
 
 pytestmark = pytest.mark.train
 
@@ -26,13 +32,15 @@ def head_data(num_pieces=80):
     tokens = [torch.randn(num_pieces, 2, 8, generator=random) for _ in bad_labels]
     targets = torch.stack([bad_labels.any(0), bad_labels[0], bad_labels[1]]).float()[:, :, None]
     encodings = Encodings(tuple(tokens), tuple(logits), torch.ones(num_pieces, 2))
-    return HeadData(encodings, SETS, (True, False, False), targets, bad_labels.float())
+    own_groups = torch.stack([torch.arange(num_pieces), torch.arange(num_pieces)])
+    return HeadData(encodings, SETS, (True, False, False), targets, bad_labels.float(), own_groups)
 
 
-def fitted(seed=0, data=None, settings=SETTINGS):
+def fitted(seed=0, data=None, settings=SETTINGS, groups=None, rule=Rule.BOUND):
     torch.set_num_threads(1)
-    groups = [{"image": f"i{n % 20}", "signal": f"s{n % 11}"} for n in range(80)]
-    return fit_head(FORM, data or head_data(), groups, settings, seed, lambda done, total: None)
+    data = data or head_data()
+    groups = groups or [{"image": f"i{n}", "signal": f"s{n}"} for n in range(data.targets.shape[1])]
+    return fit_head(FORM, data, groups, settings, seed, lambda done, total: None, rule)
 
 
 def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_groups():
@@ -42,27 +50,77 @@ def test_every_piece_is_scored_for_every_set_by_a_head_that_saw_none_of_its_grou
 
 
 def hinted():
-    """The tokens of one modality also contain the label."""
-    data = head_data()
-    tokens = data.encodings.tokens[0] + 4 * data.targets[0][:, :, None]
-    return replace(data, encodings=replace(data.encodings, tokens=(tokens, data.encodings.tokens[1])))
+    """The tokens of one modality also contain the label, which the log-odds of the experts hardly show."""
+    data, random = head_data(), torch.Generator().manual_seed(1)
+    tokens = data.encodings.tokens[0] + 6 * (data.targets[0][:, :, None] - 0.5) * torch.eye(8)[0]
+    logits = tuple(values + 3 * torch.randn(values.shape, generator=random) for values in data.encodings.logits)
+    return replace(data, encodings=replace(data.encodings, tokens=(tokens, data.encodings.tokens[1]), logits=logits))
 
 
-@pytest.mark.parametrize(("certainty", "selected"), [(0.0, True), (100.0, False)])
-def test_steps_are_taken_only_where_they_beat_noisy_or_beyond_the_noise(certainty, selected, monkeypatch):
-    monkeypatch.setattr(fit_module, "CERTAINTY", certainty)
-    fit_result = fitted(data=hinted(), settings=HeadFitting(max_steps=60, check_every=20, num_folds=2))
+LONGER = HeadFitting(max_steps=60, check_every=20, num_folds=3, learning_rate=6e-3)
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_steps_that_independent_recordings_bear_out_are_taken_by_their_weight(rule):
+    fit_result = fitted(data=hinted(), settings=LONGER, rule=rule)
     assert set(fit_result.losses) == {0, 20, 40, 60}
-    best = min(fit_result.losses, key=lambda steps: fit_result.losses[steps])
-    assert best > 0
-    assert fit_result.steps == (best if selected else 0)
+    assert fit_result.steps > 0
+    assert 0.5 < fit_result.weight < 1
+    (choice,) = fit_result.choices
+    assert choice.chosen == f"{fit_result.weight:.2f} of the way to {fit_result.steps} steps"
+    assert choice.gain is not None
+    assert choice.gain.low > 0
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_where_tokens_tell_nothing_the_head_stays_noisy_or(rule):
+    fit_result = fitted(settings=LONGER, rule=rule)
+    assert fit_result.steps == 0
+    assert fit_result.choices[0].chosen == NOISY_OR
+    assert fit_result.weight == 1.0
+
+
+def test_a_gain_on_few_pictures_that_recur_in_many_pieces_moves_nothing():
+    data = replace(hinted(), own_groups=torch.stack([torch.arange(80) % 9, torch.arange(80)]))
+    fit_result = fitted(data=data, settings=LONGER)
+    assert (fit_result.steps, set(fit_result.losses)) == (0, {0})
+    assert f"and {MIN_DEFECTS} are needed" in fit_result.choices[0].line()
+
+
+def test_the_reported_outputs_are_those_of_heads_shrunk_as_the_one_that_ships():
+    data = head_data()
+    run = HeadRun(FORM, data, LONGER, 0)
+    run.walk([20])
+    start, half, whole = (run.outputs(data.encodings, 20, weight) for weight in (0.0, 0.5, 1.0))
+    assert torch.equal(start, run.outputs(data.encodings, 0))
+    assert (whole - start).abs().max() > 0.01
+    assert (half - start).abs().mean() < (whole - start).abs().mean()
 
 
 def test_the_loss_is_that_of_sets_that_cover_everything_and_of_pieces_that_are_known():
     data = head_data()
     data.targets[0, :10] = torch.nan
-    losses = fit_module._whole_losses(torch.stack([torch.zeros(80), *torch.full((2, 80), 9.0)]), data)
-    assert losses.tolist() == pytest.approx([math.log(2)] * 70)
+    pairs = [(list(range(40)), list(range(40, 80))), (list(range(40, 80)), list(range(40)))]
+    runs = [HeadRun(FORM, data.of(torch.tensor(fit)), SETTINGS, 0) for fit, _ in pairs]
+    folds = CrossFit(data, pairs, runs)
+    assert folds.scores(0).shape == (1, 80)
+    assert np.isnan(folds.losses(0)).tolist() == [True] * 10 + [False] * 70
+    assert cross_entropy(np.zeros((2, 3)), np.array([True, False, True])) == pytest.approx([math.log(2)] * 3)
+
+
+def test_a_bolder_scale_alone_is_no_gain():
+    random = np.random.default_rng(0)
+    labels = random.random(300) < 0.5
+    logits = np.where(labels, 1.0, -1.0) + random.standard_normal(300)
+    plain, bold = (recalibrated(factor * logits, labels) for factor in (1.0, 4.0))
+    assert np.abs(plain - bold).max() < 0.01
+
+
+def test_kinds_that_divide_the_pieces_alike_are_one_unit_and_a_single_lot_is_none():
+    groups = [{"image": f"p{n}", "signal": f"p{n}", "lot": "only"} for n in range(3)]
+    assert fused_units(groups) == [{f"image=p{n}"} for n in range(3)]
+    crossed = [{"image": "a", "signal": "x"}, {"image": "a"}, {"image": "b", "signal": "y"}]
+    assert fused_units(crossed) == [{"image=a", "signal=x"}, {"image=a"}, {"image=b", "signal=y"}]
 
 
 def test_the_same_seed_gives_the_same_head():

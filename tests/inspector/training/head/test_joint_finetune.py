@@ -15,12 +15,14 @@ from inspector.dataset.manifest import Label, PieceRow
 from inspector.simulation.dataset import write_dataset
 from inspector.simulation.pieces import LineSettings
 from inspector.statistics.classification import area_under_curve
+from inspector.statistics.evidence import Choice, Rule
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedExpert
 from inspector.training.head.contrastive import align, scale
 from inspector.training.head.joint_finetune import fine_tune, unexplained
+from inspector.training.head.keep_joint import JOINT, STAGED, HeldOut
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.untrained_bundle import untrained
 
@@ -115,16 +117,44 @@ def test_a_joint_fit_that_does_not_help_leaves_everything_as_it_was(dataset: Dat
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_a_joint_fit_that_helps_is_kept_and_equal_seeds_give_equal_fits(dataset: Dataset) -> None:
-    fits = [
-        fine_tune(
-            *experts_and_head(dataset), dataset, JointFitting(epochs=2, head_steps=60), 0, lambda done, total: None
-        )
-        for _ in range(2)
-    ]
-    assert fits[0].kept
-    assert fits[0].joint_loss < fits[0].staged_loss
+def test_a_joint_fit_is_not_kept_on_few_held_out_pieces_and_equal_seeds_give_equal_fits(dataset: Dataset) -> None:
+    settings = JointFitting(epochs=2, head_steps=60)
+    fits = [fine_tune(*experts_and_head(dataset), dataset, settings, 0, lambda done, total: None) for _ in range(2)]
+    assert not fits[0].kept
+    assert "too few independent held-out pieces" in fits[0].choices[0].line()
     assert fits[0] == fits[1]
+
+
+def test_a_joint_fit_that_many_held_out_pieces_bear_out_is_kept_as_it_is(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HeldOut, "decide", lambda held, rule: (True, Choice("Joint fit", JOINT, STAGED, None, "")))
+    experts, head = experts_and_head(dataset)
+    before = head.state_dict()["log_slope"].clone()
+    fit = fine_tune(experts, head, dataset, JointFitting(epochs=1, head_steps=60), 0, lambda done, total: None)
+    assert (fit.kept, fit.best_epoch) == (True, 1)
+    assert not torch.equal(before, head.state_dict()["log_slope"])
+
+
+def held_out(gain: float, num: int = 200) -> HeldOut:
+    random = np.random.default_rng(0)
+    labels = np.arange(num) % 2 == 0
+    staged, joint = ((2 * labels - 1) * signal + random.standard_normal(num) for signal in (0.5, 0.5 + gain))
+    held = HeldOut(labels, [{"image": str(index)} for index in range(num)], staged)
+    assert held.add(joint)
+    assert not held.add(np.full(num, np.nan))
+    assert not held.add(0.01 * random.standard_normal(num))
+    return held
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_a_gain_of_the_best_epoch_is_kept_beyond_chance_only(rule: Rule) -> None:
+    kept, choice = held_out(1.5).decide(rule)
+    assert kept
+    assert choice.line().startswith(f"Joint fit: {JOINT} rather than {STAGED} (epoch 1 gains +0.")
+    kept, choice = held_out(0.0).decide(rule)
+    assert not kept
+    assert "the gain may be chance" in choice.line()
 
 
 def test_a_head_that_compares_experts_comes_back_from_its_checkpoint(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import BOTH, Fusion, calibrated_again, score, score_out_of_fold
-from inspector.training.train import Trainer
+from inspector.training.trainer import Trainer
 from tests.inspector.training.small_dataset import CONFIG, NUM, OPTIONS, write_small_dataset
 
 pytestmark = pytest.mark.train
@@ -23,7 +23,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[Se
         patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0)
         dataset = Dataset(write_small_dataset(tmp_path_factory.mktemp("pieces")))
         trainer = Trainer(dataset, CONFIG, OPTIONS, lambda stage, done, total: None)
-        selected = trainer.select_experts(trainer.cross_validate())
+        selected = trainer.fit_experts(trainer.keep(trainer.cross_validate()))
         return dataset, selected, trainer.fuse(selected)
 
 

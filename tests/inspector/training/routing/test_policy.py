@@ -10,16 +10,10 @@ from fusion.router import PartialResults, path_matrix, regrets, select_path
 from inspector.bundle.schema import Policy
 from inspector.training.config import Acceptance
 from inspector.training.routing.frontier import Point, point
-from inspector.training.routing.policy import (
-    Candidate,
-    RoutingData,
-    cheapest,
-    choose_policy,
-    initial_choices,
-    make_routing_data,
-)
+from inspector.training.routing.policy import cheapest, choose_policy
 from inspector.training.routing.router import _logistic, best_set, fit_router
-from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ground, limits, simulated_scores
+from inspector.training.routing.sweeps import Candidate, RoutingData, initial_choices, make_routing_data
+from tests.inspector.training.made_scores import COSTS_MS, EXPERTS, ORDER, ground, limits, simulated_scores
 
 pytestmark = pytest.mark.train
 ALL_MS = sum(COSTS_MS)
@@ -38,7 +32,8 @@ def test_rare_hard_pieces_are_worth_a_router():
     choice = choose_policy(ground(simulated_scores("rare_hard")), Acceptance())
     routed, dense = judged("rare_hard", choice.policy)
     assert choice.policy.mode in ("cascade", "learned")
-    assert choice.findings[0].startswith("Routing (")
+    assert choice.findings[0].startswith("Routing is shown to lose nothing that matters")
+    assert "374 independent defective" in choice.findings[0]
     assert routed.cost_ms < 0.6 * ALL_MS
     assert routed.quality >= dense.quality - 0.005
 
@@ -49,15 +44,22 @@ def test_where_the_full_expert_adds_nothing_the_scouts_ship():
     assert "thumb" in choice.findings[0]
 
 
-def test_where_nothing_is_saved_the_static_set_ships_and_says_so():
-    """Pictures alone decide, so that no first look could spare anything that the static set runs."""
-    scored = simulated_scores("same")
-    rows = [0 if "thumb" in names else 1 if "full" in names else 2 for names in scored.sets]
-    deaf = replace(scored, labels=scored.expert_logits[1] > 0, logits=scored.expert_logits[rows])
-    choice = choose_policy(ground(deaf), Acceptance())
-    assert choice.policy.mode == "static"
-    assert choice.findings[0].startswith("Routing does not pay here")
-    assert choice.findings[1].startswith("The static set")
+def test_where_every_piece_needs_everything_the_same_experts_run_on_all():
+    """No set of fewer experts knows anything."""
+    scored = simulated_scores("same", num=500)
+    blind = np.where([len(names) == 3 for names in scored.sets], 1.0, 0.0)[:, None] * scored.logits
+    noise = np.random.default_rng(0).normal(0, 0.1, blind.shape)
+    alone = replace(scored, logits=blind + noise, expert_logits=noise[:3])
+    choice = choose_policy(ground(alone), Acceptance())
+    assert choice.policy.mode == "dense"
+    assert choice.findings[0].startswith("The same experts run on every piece")
+
+
+def test_few_defects_cannot_show_that_fewer_experts_lose_nothing():
+    choice = choose_policy(ground(simulated_scores("same", num=200)), Acceptance())
+    assert choice.policy.mode == "dense"
+    assert "82 independent defective" in choice.findings[0]
+    assert "About 96 defective, 48 good and 192 pieces" in choice.findings[0]
 
 
 def test_where_all_pieces_hang_together_no_router_can_be_judged_and_none_ships():
@@ -99,8 +101,9 @@ def test_gaps_do_not_reach_the_router():
         ]
     )
     holed = ground(replace(scored, expert_logits=logits, logits=joint))
-    choice = choose_policy(holed, Acceptance(), "learned")
-    ran = holed.routed(choice.policy)
+    router = fit_router(holed.board, ("thumb", "ear"), frozenset(ORDER))
+    ran = holed.routed(Policy(mode="learned", router=router, price=0.2 / ALL_MS))
+    assert any("full" not in names for names in ran)
     assert all("ear" not in names and "full" in names for names in np.array(ran)[gaps])
 
 
@@ -143,16 +146,38 @@ def test_where_pieces_of_one_kind_alone_were_looked_at_first_everything_runs_and
 @pytest.mark.parametrize("regret", [0.0, 1.0])
 def test_where_all_pieces_want_the_same_route_none_is_told_apart(regret):
     given = np.random.default_rng(0).normal(size=(200, 4))
-    weights, bias = _logistic(given, np.full(200, regret))
+    weights, bias = _logistic(given, np.full(200, regret), 200)
     assert weights == (0.0,) * 4
     assert probability(bias, 1.0, 0.0) == pytest.approx(regret, abs=0.005)
+
+
+def test_regrets_from_few_recordings_stay_near_their_mean():
+    random = np.random.default_rng(0)
+    given = random.normal(size=(400, 4))
+    regret = (given[:, 0] + random.normal(size=400) > 0).astype(float)
+    many, few = (np.array(_logistic(given, regret, evidence)[0]) for evidence in (400, 8))
+    assert 0 < few[0] < 0.6 * many[0]
+    share = probability(given @ few + _logistic(given, regret, 8)[1], 1.0, 0.0).mean()
+    assert share == pytest.approx(regret.mean(), abs=0.02)
+
+
+def test_the_weights_are_those_of_a_ridge_on_the_likelihood():
+    """At the optimum the gradient of the penalised likelihood is zero."""
+    random = np.random.default_rng(1)
+    given, regret = random.normal(size=(300, 4)), random.random(300).round(1)
+    weights, bias = _logistic(given, regret, 60)
+    slack = probability(given @ np.array(weights) + bias, 1.0, 0.0) - regret
+    np.testing.assert_allclose(60 / 300 * given.T @ slack + np.array(weights), 0, atol=1e-6)
+    assert slack.sum() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_finding_says_that_all_pieces_take_the_same_route():
     """Every set of experts says what all of them say."""
     various = simulated_scores("rare_hard", num=200)
     alike = replace(various, logits=np.broadcast_to(various.logits[-1], various.logits.shape))
-    wished = [choose_policy(ground(scored), Acceptance(), "learned") for scored in (alike, various)]
+    everyone = dict.fromkeys(various.sets, limits(various)[frozenset(ORDER)])
+    boards = (make_routing_data(alike, EXPERTS, everyone), ground(various))
+    wished = [choose_policy(board, Acceptance(), "learned") for board in boards]
     assert ["takes the same one" in choice.findings[0] for choice in wished] == [True, False]
 
 
@@ -170,16 +195,16 @@ def candidate(cost_ms, quality):
         ([(3, 0.9), (2, 0.9), (1, 0.8)], 2),
         ([(3, 0.9), (2, 0.8), (1, 0.9)], 3),
         ([(1, 0.9), (3, 0.95), (2, 0.92)], 1),
-        ([(3, 0.8), (1, 0.9)], None),
     ],
 )
 def test_a_cheap_candidate_behind_a_worse_one_is_luck(sweep, expected):
-    chosen = cheapest([[candidate(*cost_and_quality) for cost_and_quality in sweep]], floor=0.9, strict=True)
-    assert (chosen and chosen.point.cost_ms) == expected
+    chosen = cheapest([[candidate(*cost_and_quality) for cost_and_quality in sweep]], floor=0.9)
+    assert chosen is not None
+    assert chosen.point.cost_ms == expected
 
 
-def test_without_strictness_the_best_stands_in():
-    chosen = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9, strict=False)
+def test_the_best_stands_in_where_none_is_good_enough():
+    chosen = cheapest([[candidate(3, 0.7), candidate(1, 0.8)]], floor=0.9)
     assert chosen == candidate(1, 0.8)
 
 
