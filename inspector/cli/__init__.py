@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "bench": ("inspector.cli.benching", "Measures how fast this machine runs a bundle.", MODEL),
     "check": ("inspector.cli.check", "Explains a configuration and lists its problems.", START),
     "compile": ("inspector.cli.compiling", "Makes a bundle faster on the GPUs or CPUs of the line.", MODEL),
+    "data": ("inspector.cli.data", "Makes, checks and splits the manifest of your recordings.", START),
     "dataset": ("inspector.cli.dataset", "Exports reviewed pieces as a data set to train on.", MODEL),
     "dead-letters": ("inspector.cli.dead_letters", "Shows the records that could not be used, and why.", OPERATE),
     "demo": ("inspector.cli.demo", "Runs a simulated line and shows its verdicts.", START),

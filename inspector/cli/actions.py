@@ -46,6 +46,7 @@ COMMAND_ACTIONS: Mapping[str, str] = {
 """Commands that take a service's configuration. Commands that ask a gateway are checked there."""
 
 UNCHECKED: Mapping[str, str] = {
+    "data check": "reads a file of a training, not of a service",
     "demo": "starts a service of its own",
     "doctor": "lists what this machine can run",
     "floor": "is the service",

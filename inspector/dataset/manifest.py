@@ -4,23 +4,54 @@ One piece a line; paths are relative to the manifest. Rows say which pieces belo
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from inspector.bundle.expected import dotted, expected
+from inspector.dataset.text_files import MAX_TEXT_BYTES, TextFileError, decoded
 from streams.join.assembly import BitDepth
 from streams.observation import SensorKind
 
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
+RawPixels = Literal[
+    "MONO8",
+    "MONO16",
+    "MONO10P",
+    "MONO12P",
+    "MONO10_PACKED",
+    "MONO12_PACKED",
+    "BGR8",
+    "RGB8",
+    "BGRA8",
+    "RGBA8",
+    "BAYER_RG8",
+    "BAYER_GR8",
+    "BAYER_GB8",
+    "BAYER_BG8",
+    "BAYER_RG16",
+    "BAYER_GR16",
+    "BAYER_GB16",
+    "BAYER_BG16",
+    "UYVY",
+    "YUYV",
+    "NV12",
+    "I420",
+]
+"""Formats of raw pixels, as on the line."""
 
 
 class ManifestError(ValueError):
     """A manifest that cannot be used; the message names file, line, value and fix."""
+
+
+MAX_LISTED = 20
+"""Bad lines in one message."""
 
 
 class Row(BaseModel):
@@ -28,27 +59,37 @@ class Row(BaseModel):
 
 
 class ImageRow(Row):
-    """One image of a piece; path ends in .png, .jpg or .jpeg."""
+    """One image of a piece."""
 
     camera: str
     """Name of the camera."""
     path: str
-    """PNG or JPEG file, relative to the manifest."""
+    """PNG, JPEG, TIFF or BMP file, or raw rows, relative to the manifest."""
     bit_depth: BitDepth | None = None
     """Of the camera, where its values lie low in 16 bits; None: of the file."""
+    pixels: RawPixels | None = None
+    """Of a file without a header (.raw, .bin), or BAYER_... for a mosaic kept as a grey image; None: as in the file."""
+    width_px: int | None = Field(default=None, gt=0)
+    """Of a file without a header."""
+    height_px: int | None = Field(default=None, gt=0)
+    """Of a file without a header."""
 
 
 class SignalRow(Row):
-    """One recording of a piece; path ends in .wav, .flac or .npy."""
+    """One recording of a piece."""
 
     sensor: str
     """Name of the sensor."""
     kind: SensorKind
     """What the sensor measures; experts are chosen by it. The page Cameras and sensors explains the kinds."""
-    sample_rate_hz: float = Field(gt=0)
+    sample_rate_hz: float = Field(gt=0, allow_inf_nan=False)
     """Samples per second and channel."""
     path: str
-    """Recording, relative to the manifest: .wav, .flac or .npy."""
+    """Recording, relative to the manifest: .wav, .flac, .npy, .csv or .tdms."""
+    columns: tuple[str, ...] = ()
+    """Names of the channels in a CSV or TDMS file; none: all columns but the time."""
+    channels_first: bool = False
+    """Whether a NumPy file holds (channels, samples), as librosa and torch have it."""
 
 
 class PieceRow(Row):
@@ -77,37 +118,90 @@ class PieceRow(Row):
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
-    """Rows of a manifest in its order, of one split or of all. Raises ManifestError with the first bad line."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
-    except UnicodeDecodeError as exc:
-        raise ManifestError(f"{path}: is not UTF-8 ({exc.reason} at byte {exc.start}); save it as UTF-8") from exc
-    numbered = list(_parsed(path, text))
-    _refuse_doubles(path, numbered)
-    rows = [row for _, row in numbered if split in (None, row.split)]
+    """Rows of a manifest in its order, of one split or of all. Raises ManifestError that lists every bad line."""
+    scanned = scan_manifest(path)
+    if scanned.problems:
+        raise ManifestError(_joined(path, scanned.problems))
+    rows = [row for row in scanned.rows if split in (None, row.split)]
     if not rows:
         missing = "no piece" if split is None else f"no piece of split {split!r}"
         raise ManifestError(f"{path}: holds {missing}; splits are train, calibration and test")
     return rows
 
 
-def _parsed(path: Path, text: str) -> Iterator[tuple[int, PieceRow]]:
-    """Rows with the numbers of their lines."""
+class ManifestProblem(NamedTuple):
+    """One bad line."""
+
+    line: int
+    piece_id: str
+    """Empty where the line does not say it."""
+    text: str
+    """The problem and its remedy."""
+
+
+@dataclass(frozen=True)
+class ScannedManifest:
+    """A manifest with bad lines: the rows that are good, and what is wrong with the others."""
+
+    rows: list[PieceRow]
+    lines: dict[str, int]
+    """Number of each piece's first line."""
+    problems: list[ManifestProblem]
+    notes: list[str]
+    """What was found and is fine, such as the line ends of Windows."""
+
+
+_KEYS = tuple(sorted({*PieceRow.model_fields, *ImageRow.model_fields, *SignalRow.model_fields}))
+
+
+def read_text(path: Path) -> tuple[str, list[str]]:
+    """The text of a manifest, and notes about its encoding. Raises ManifestError."""
+    try:
+        if not path.is_dir() and path.stat().st_size > MAX_TEXT_BYTES:
+            raise ManifestError(f"{path}: has more than {MAX_TEXT_BYTES} bytes; split the data set")
+        return decoded(path.read_bytes())
+    except OSError as exc:
+        raise ManifestError(f"{path}: cannot be read ({exc.strerror}); name a manifest.jsonl that exists") from exc
+    except TextFileError as exc:
+        raise ManifestError(f"{path}: {exc}") from exc
+
+
+def scan_manifest(path: Path) -> ScannedManifest:
+    """Reads all lines that can be read. Raises ManifestError only where the whole file cannot."""
+    text, notes = read_text(path)
+    rows: list[PieceRow] = []
+    lines: dict[str, int] = {}
+    problems: list[ManifestProblem] = []
     for number, line in enumerate(text.split("\n"), 1):  # Strings may hold other characters that end a line.
         if not line.strip():
             continue
-        try:
-            row = PieceRow.model_validate_json(line)
-        except ValidationError as exc:
-            raise ManifestError(f"{path}:{number}: {'; '.join(map(_problem, exc.errors()))}") from exc
-        if row.label == "ok" and row.defects:
-            raise ManifestError(
-                f"{path}:{number}: piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: "
-                "label it nok, or remove its defects"
-            )
-        yield number, row
+        row = _row(line)
+        if isinstance(row, str):
+            problems.append(ManifestProblem(number, _piece_id(line), row))
+            continue
+        first = lines.setdefault(row.piece_id, number)
+        problem = _contradiction(row) if first == number else _double(row, first, number)
+        if problem:
+            problems.append(ManifestProblem(number, row.piece_id, problem))
+        if first == number:
+            rows.append(row)
+    return ScannedManifest(rows, lines, problems, notes)
+
+
+def _joined(path: Path, problems: Sequence[ManifestProblem]) -> str:
+    named = [f"{path}:{problem.line}: {problem.text}" for problem in problems[:MAX_LISTED]]
+    if len(problems) == 1:
+        return named[0]
+    more = f", the first {MAX_LISTED} of them" if len(problems) > MAX_LISTED else ""
+    return "\n".join([f"{path}: {len(problems)} lines cannot be used{more}:", *named])
+
+
+def _row(line: str) -> PieceRow | str:
+    """The row, or what is wrong with it and what to do."""
+    try:
+        return PieceRow.model_validate_json(line)
+    except ValidationError as exc:
+        return "; ".join(map(_problem, exc.errors()))
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -118,16 +212,30 @@ def _problem(error: ErrorDetails) -> str:
     return f"{dotted(error['loc']) or 'line'}{value[:80]}: {expectation}; {remedy}"
 
 
-def _refuse_doubles(path: Path, numbered: Iterable[tuple[int, PieceRow]]) -> None:
+def _piece_id(line: str) -> str:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    name = data.get("piece_id") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _contradiction(row: PieceRow) -> str:
+    if row.label != "ok" or not row.defects:
+        return ""
+    return (
+        f"piece {row.piece_id!r} is labelled ok and has the defects {', '.join(row.defects)}: label it nok, or remove "
+        "its defects"
+    )
+
+
+def _double(row: PieceRow, first: int, number: int) -> str:
     """With one id twice, look-ups and feedback cannot tell the pieces apart."""
-    lines: dict[str, int] = {}
-    for number, row in numbered:
-        first = lines.setdefault(row.piece_id, number)
-        if first != number:
-            raise ManifestError(
-                f"{path}: lines {first} and {number} both have piece_id {row.piece_id!r}: every piece has an id of its "
-                "own; rename one (two exports put together need a prefix each), or remove the line that is there twice"
-            )
+    return (
+        f"lines {first} and {number} both have piece_id {row.piece_id!r}: every piece has an id of its own; rename one "
+        "(two exports put together need a prefix each), or remove the line that is there twice"
+    )
 
 
 def write_manifest(path: Path, rows: Iterable[PieceRow]) -> None:

@@ -5,9 +5,8 @@ The one place that reads files for evaluation and the golden set; `streams.join.
 
 from pathlib import Path
 
-from inspector.dataset.files import read_image
+from inspector.dataset.files import read_row_image, read_signal
 from inspector.dataset.manifest import ManifestError, PieceRow
-from inspector.dataset.recordings import read_clip
 from streams.decode.limits import RecordError
 from streams.join.assembly import AssemblySpec
 from streams.join.whole import Sound, WholePiece, clips_of, views_of
@@ -18,10 +17,10 @@ def received(root: Path, row: PieceRow) -> WholePiece:
     """Raises ManifestError, RecordingError for a file that cannot be used, by its name."""
     images: dict[str, list[Image]] = {}
     for source in row.images:
-        images.setdefault(source.camera, []).append(read_image(root / source.path, source.bit_depth))
+        images.setdefault(source.camera, []).append(read_row_image(root, source))
     sounds = {}
     for signal in row.signals:
-        clip = read_clip(root / signal.path, signal.sample_rate_hz, signal.kind)
+        clip = read_signal(root, signal)
         sounds[signal.sensor] = Sound(signal.kind, clip.samples, clip.sample_rate_hz)
     return WholePiece(images, sounds)
 

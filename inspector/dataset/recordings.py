@@ -1,4 +1,5 @@
-"""Reads and writes recordings of one sensor: WAV, FLAC and NumPy files, whole and finite, or refused by name."""
+"""Reads and writes recordings of one sensor: WAV, FLAC, NumPy, CSV and TDMS files, whole and finite, or refused by
+name."""
 
 import wave
 from dataclasses import dataclass
@@ -7,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.dataset.csv_files import decode_csv
 from inspector.dataset.file_bytes import read_bytes
 from inspector.dataset.flac_files import decode_flac
 from inspector.dataset.npy_files import decode_npy
 from inspector.dataset.sample_files import Decoded, SampleFileError, Samples
+from inspector.dataset.tdms_files import decode_tdms
 from inspector.dataset.wav_files import decode_wav
 from streams.decode.kinds import is_curve
 from streams.decode.limits import Limits
@@ -18,6 +21,9 @@ from streams.decode.samples import from_int16
 
 MAX_FILE_BYTES = 2 * 2**30
 _DECODERS = {".wav": decode_wav, ".flac": decode_flac, ".npy": decode_npy}
+_TABLES = {".csv": decode_csv, ".tdms": decode_tdms}
+"""Files whose channels have names."""
+SUFFIXES = (*_DECODERS, *_TABLES)
 
 
 class RecordingError(ValueError):
@@ -44,28 +50,64 @@ class Clip:
     sample_rate_hz: float
 
 
-def read_recording(path: Path, sample_rate_hz: float, kind: str = "trace") -> Recording:
-    """Reads a .wav, .flac or .npy file; the rate of WAV and FLAC must be the one that the manifest states.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the channels are in a file that does not say it."""
+
+    columns: tuple[str, ...] = ()
+    """By name, of a CSV or TDMS file; none: all but the time."""
+    channels_first: bool = False
+    """Of a NumPy file."""
+
+
+PLAIN = Layout()
+
+
+def read_recording(path: Path, sample_rate_hz: float, kind: str = "trace", layout: Layout = PLAIN) -> Recording:
+    """Reads a file; the rate that it states, if any, must be the one that the manifest states.
 
     Raises RecordingError for a file that is cut, empty, not finite or of another form.
     """
-    decode = _DECODERS.get(path.suffix.lower())
-    if decode is None:
-        raise RecordingError(f"{path}: {path.suffix!r} is not read; convert it to .wav, .flac or float32 .npy")
-    data = read_bytes(path, MAX_FILE_BYTES, RecordingError)
-    try:
-        decoded = decode(data)
-        _check_shape(decoded, kind)
-        _check_finite(decoded.samples)
-    except SampleFileError as exc:
-        raise RecordingError(f"{path}: {exc}") from exc
+    decoded = _decoded(path, kind, layout)
     _check_rate(path, decoded, sample_rate_hz)
     return Recording(decoded.samples, sample_rate_hz)
 
 
-def read_clip(path: Path, sample_rate_hz: float, kind: str = "trace") -> Clip:
+def stated_rate_hz(path: Path, kind: str = "trace", layout: Layout = PLAIN) -> float | None:
+    """The sample rate that the file itself states, if any. Raises RecordingError."""
+    return _decoded(path, kind, layout).sample_rate_hz
+
+
+def _decoded(path: Path, kind: str, layout: Layout) -> Decoded:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise RecordingError(
+            f"{path}: {path.suffix!r} is not read, only {', '.join(SUFFIXES)}; convert it to .wav, .flac or float32 "
+            ".npy"
+        )
+    data = read_bytes(path, MAX_FILE_BYTES, RecordingError)
+    try:
+        _check_layout(suffix, layout)
+        decoded = _TABLES[suffix](data, layout.columns) if suffix in _TABLES else _DECODERS[suffix](data)
+        if layout.channels_first:
+            decoded = decoded._replace(samples=decoded.samples.T.copy())
+        _check_shape(decoded, kind)
+        _check_finite(decoded.samples)
+    except SampleFileError as exc:
+        raise RecordingError(f"{path}: {exc}") from exc
+    return decoded
+
+
+def _check_layout(suffix: str, layout: Layout) -> None:
+    if layout.columns and suffix not in _TABLES:
+        raise SampleFileError(f"has no named columns; leave `columns` out, which is for {' and '.join(_TABLES)}")
+    if layout.channels_first and suffix != ".npy":
+        raise SampleFileError("says itself which way round it is; leave channels_first out, which is for .npy")
+
+
+def read_clip(path: Path, sample_rate_hz: float, kind: str = "trace", layout: Layout = PLAIN) -> Clip:
     """The recording as the line delivers it: float32, integers divided by full scale. Raises RecordingError."""
-    return Clip(full_scale(read_recording(path, sample_rate_hz, kind).samples), sample_rate_hz)
+    return Clip(full_scale(read_recording(path, sample_rate_hz, kind, layout).samples), sample_rate_hz)
 
 
 def full_scale(samples: Samples) -> NDArray[np.float32]:
@@ -85,7 +127,8 @@ def _check_shape(decoded: Decoded, kind: str) -> None:
         )
         raise SampleFileError(
             f"{problem}: expected (samples, channels), at most {most} channels, found {num_samples} samples of "
-            f"{num_channels} channels; save its transpose (array.T)"
+            f'{num_channels} channels; save its transpose (array.T), or write "channels_first": true into the '
+            "manifest's signal row"
         )
 
 
@@ -101,9 +144,10 @@ def _check_finite(samples: Samples) -> None:
 
 
 def _check_rate(path: Path, decoded: Decoded, sample_rate_hz: float) -> None:
-    if decoded.sample_rate_hz not in (None, sample_rate_hz):
+    stated_hz = decoded.sample_rate_hz
+    if stated_hz is not None and abs(stated_hz - sample_rate_hz) > decoded.rate_tolerance * sample_rate_hz:
         raise RecordingError(
-            f"{path}: is sampled at {decoded.sample_rate_hz:g} Hz, the manifest says {sample_rate_hz:g} Hz; "
+            f"{path}: is sampled at {stated_hz:g} Hz, the manifest says {sample_rate_hz:g} Hz; "
             "correct the manifest or resample the file"
         )
 

@@ -18,3 +18,5 @@ class Decoded(NamedTuple):
     samples: Samples
     sample_rate_hz: float | None
     """None: the file does not say it."""
+    rate_tolerance: float = 0.0
+    """Share of the rate by which the file's may differ from the manifest's."""

@@ -2,33 +2,47 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.dataset.manifest import ManifestError, PieceRow
+from inspector.dataset.findings import Finding, refuse
+from inspector.dataset.manifest import PieceRow
 
 
 def demand_grouped_splits(rows: Sequence[PieceRow]) -> None:
     """Raises ManifestError unless every piece has groups and no group or file is in two splits."""
+    refuse(split_findings(rows))
+
+
+def split_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
+    """Pieces without groups; groups and files that are in several splits."""
     lonely = [row.piece_id for row in rows if not row.groups]
     if lonely:
-        raise ManifestError(
+        yield Finding(
+            "splits",
             f"{len(lonely)} of {len(rows)} pieces have no groups, first {lonely[0]}: state in `groups` which belong "
-            "together (the same recording, the same lot), for random splits leak"
+            "together (the same recording, the same lot), for random splits leak",
+            tuple(lonely),
+            "error",
         )
     splits: dict[str, set[str]] = defaultdict(set)
+    pieces: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for owner in (*_group_ids(row), *_files(row)):
             splits[owner].add(row.split)
+            pieces[owner].append(row.piece_id)
     crossing = sorted(owner for owner, names in splits.items() if len(names) > 1)
     if crossing:
         split_names = ", ".join(sorted(splits[crossing[0]]))
-        raise ManifestError(
+        yield Finding(
+            "splits",
             f"{len(crossing)} groups or files are in more than one split, first {crossing[0]} in {split_names}: "
-            "split by group, so that no recording of training is tested on"
+            "split by group, so that no recording of training is tested on (`inspector data split` does it)",
+            tuple(dict.fromkeys(piece for owner in crossing for piece in pieces[owner])),
+            "error",
         )
 
 

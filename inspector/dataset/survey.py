@@ -1,119 +1,99 @@
-"""Checks every file of a data set before anything is computed: lists unreadable files and gives warnings."""
+"""Checks every file of a data set before anything is computed: unreadable files, odd ones out, and warnings."""
 
-import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from inspector.dataset.files import read_image, read_image_file
-from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow
-from inspector.dataset.orientation import AS_STORED, orientation
+from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
+from inspector.dataset.files import layout_of, read_mask
+from inspector.dataset.findings import Finding, listed
+from inspector.dataset.forms import Form, odd_forms
+from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
+from inspector.dataset.progress import Progress, silent
 from inspector.dataset.recordings import RecordingError, read_recording
-from streams.decode.images import read_file
-from streams.decode.limits import Limits, RecordError
-from streams.join.assembly import BitDepth
-from streams.join.low_pixels import advice, is_sign, likely_bit_depth
 
-MAX_NAMED = 20
-_MAX_DECODED = 50
-"""16-bit images of a camera that are searched for bits that it never uses."""
+STAGE = "files"
 
 
 @dataclass(slots=True)
-class _Camera:
-    num_images: int = 0
-    turned: Counter[int] = field(default_factory=Counter)
-    turned_file: Path | None = None
-    depths: list[BitDepth | None] = field(default_factory=list)
-    """The fewest bits of each 16-bit image decoded that is not black."""
-    num_black: int = 0
+class Survey:
+    """What the files of some rows hold."""
+
+    unreadable: list[Finding] = field(default_factory=list)
+    """One for each file."""
+    odd: list[Finding] = field(default_factory=list)
+    """Recordings that differ from the others of their camera or sensor; errors where training refuses them."""
+    warnings: list[str] = field(default_factory=list)
+    num_files: int = 0
 
 
-def survey(manifest: Path, rows: Sequence[PieceRow]) -> list[str]:
-    """Warnings about the files of these rows, each read once.
+def survey(manifest: Path, rows: Sequence[PieceRow], progress: Progress = silent) -> list[str]:
+    """Warnings about the files of these rows, each read once. Raises ManifestError that lists each file that cannot be
+    read, by manifest line and piece."""
+    found = survey_files(manifest.parent, rows, progress)
+    bad = [*found.unreadable, *(finding for finding in found.odd if finding.severity == "error")]
+    if bad:
+        raise ManifestError(listed(manifest, bad, scan_manifest(manifest).lines))
+    return [*found.warnings, *(finding.text for finding in found.odd)]
 
-    Images are checked for all that the line can tell before decoding, signals are read whole. Raises ManifestError
-    with each file that cannot be read, by manifest line and piece.
-    """
-    cameras: dict[str, _Camera] = defaultdict(_Camera)
-    problems: list[tuple[PieceRow, str]] = []
-    for row, check in _checks(manifest.parent, rows, cameras):
+
+def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = silent) -> Survey:
+    """Images are decoded only where their headers do not tell all; signals are read whole."""
+    cameras: dict[str, SurveyedCamera] = defaultdict(SurveyedCamera)
+    sensors: dict[str, list[Form]] = defaultdict(list)
+    found = Survey()
+    checks = list(_checks(root, rows, cameras, sensors))
+    for done, (row, check) in enumerate(checks, 1):
         try:
             check()
         except (ManifestError, RecordingError) as exc:
-            problems.append((row, str(exc)))
-    if problems:
-        raise ManifestError(_listed(manifest, problems))
-    return [warning for name, camera in sorted(cameras.items()) for warning in _warnings(name, camera)]
+            found.unreadable.append(Finding("recordings", str(exc), (row.piece_id,), "error"))
+        progress(STAGE, done, len(checks))
+    found.num_files = len(checks)
+    found.warnings = [text for name, camera in sorted(cameras.items()) for text in camera.warnings(name)]
+    for name, camera in sorted(cameras.items()):
+        found.odd += odd_forms(f"camera {name}", camera.forms)
+    for name, forms in sorted(sensors.items()):
+        found.odd += odd_forms(f"sensor {name}", forms)
+    return found
 
 
 def _checks(
-    root: Path, rows: Sequence[PieceRow], cameras: dict[str, _Camera]
+    root: Path, rows: Sequence[PieceRow], cameras: dict[str, SurveyedCamera], sensors: dict[str, list[Form]]
 ) -> Iterator[tuple[PieceRow, Callable[[], None]]]:
     """Each file once, however many pieces share it."""
     known: set[str] = set()
     for row in rows:
         for image in (image for image in row.images if image.path not in known):
             known.add(image.path)
-            yield row, partial(_check_image, root, image, cameras[image.camera])
+            yield row, partial(check_image, root, image, row.piece_id, cameras[image.camera])
         for signal in (signal for signal in row.signals if signal.path not in known):
             known.add(signal.path)
-            yield row, partial(_check_signal, root, signal)
+            yield row, partial(_check_signal, root, signal, row.piece_id, sensors[signal.sensor])
+        if row.mask is not None and row.mask not in known:
+            known.add(row.mask)
+            yield row, partial(_check_mask, root, row, root / row.mask)
 
 
-def _check_image(root: Path, image: ImageRow, camera: _Camera) -> None:
-    path = root / image.path
-    form, data = read_image_file(path)
+def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
+    """A mask of a piece with a single image has its size. Raises ManifestError."""
+    mask = read_mask(path)
+    if len(row.images) != 1:
+        return
     try:
-        header = read_file(data, form, Limits()).header
-    except RecordError as error:
-        raise ManifestError(f"{path}: {error.detail}") from error
-    camera.num_images += 1
-    if (turned := orientation(data)) != AS_STORED:
-        camera.turned[turned] += 1
-        camera.turned_file = path
-    is_open = header.bytes_per_value == 2 and image.bit_depth is None and None not in camera.depths
-    if is_open and len(camera.depths) + camera.num_black < _MAX_DECODED:
-        decoded = read_image(path)
-        if decoded.any():
-            camera.depths.append(likely_bit_depth(decoded))
-        else:
-            camera.num_black += 1
-
-
-def _check_signal(root: Path, signal: SignalRow) -> None:
-    read_recording(root / signal.path, signal.sample_rate_hz, signal.kind)
-
-
-def _warnings(name: str, camera: _Camera) -> Iterator[str]:
-    if camera.turned:
-        values = ", ".join(str(value) for value in sorted(camera.turned))
-        yield (
-            f"camera {name}: {camera.turned.total()} of {camera.num_images} images have an EXIF orientation "
-            f"({values}, the last: {camera.turned_file}): pixels are used as stored, here and on the line; if they "
-            "were labelled or masked as turned, turn the pixels and save them without EXIF"
+        size = row_size(root, row.images[0])
+    except ManifestError:
+        return  # which its own check says
+    if mask.shape != size:
+        raise ManifestError(
+            f"{path}: has {mask.shape[1]} x {mask.shape[0]} px, its image {size[1]} x {size[0]} px; correct the mask "
+            "or leave it out of the manifest"
         )
-    depths = [depth for depth in camera.depths if depth is not None]
-    if depths and len(depths) == len(camera.depths):
-        depth = max(depths)
-        if is_sign(depth, len(depths)):
-            yield advice(name, depth)
 
 
-def _listed(manifest: Path, problems: Sequence[tuple[PieceRow, str]]) -> str:
-    lines = _line_numbers(manifest)
-    named = [f"{manifest.name}:{lines.get(row.piece_id, '?')}: piece {row.piece_id}: {s}" for row, s in problems]
-    more = f", the first {MAX_NAMED} of them" if len(named) > MAX_NAMED else ""
-    head = f"{manifest}: {len(named)} file(s) cannot be read{more}:"
-    return "\n".join([head, *named[:MAX_NAMED]])
-
-
-def _line_numbers(manifest: Path) -> dict[str, int]:
-    """Of each piece its first line."""
-    numbers: dict[str, int] = {}
-    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig").split("\n"), 1):
-        if line.strip():
-            numbers.setdefault(json.loads(line)["piece_id"], number)
-    return numbers
+def _check_signal(root: Path, signal: SignalRow, piece_id: str, forms: list[Form]) -> None:
+    recording = read_recording(root / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal))
+    num_samples, num_channels = recording.samples.shape
+    forms.append(Form.of_signal(piece_id, signal, num_samples, num_channels))

@@ -67,7 +67,7 @@ def _frame(arrival: Arrival, shot: Shot, capture_ns: int) -> pb.CameraFrame:
         camera=shot.camera,
         sequence=shot.sequence,
         capture_ns=capture_ns,
-        pixels=pb.ImagePixels(format=shot.format, data=shot.data),
+        pixels=pb.ImagePixels(format=shot.format, width_px=shot.width_px, height_px=shot.height_px, data=shot.data),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from inspector.dataset.files import read_image_file
+from inspector.dataset.files import layout_of, row_pixels
 from inspector.dataset.manifest import Label, PieceRow
 from inspector.dataset.recordings import Recording, read_recording
 from inspector.simulation.dataset import CAMERA, MICROPHONE, Only, shown_defects
@@ -16,12 +16,14 @@ from protos.inspection.v1.records_pb2 import PixelFormat
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One image file as it is."""
+    """One image file as it is, or raw pixels with their width and height."""
 
     camera: str
     sequence: int
     format: PixelFormat
     data: bytes
+    width_px: int = 0
+    height_px: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,12 @@ class ManifestPieces:
 
     def piece(self, number: int) -> LinePiece:
         row = self._rows[number]
-        recordings = {s.sensor: read_recording(self._folder / s.path, s.sample_rate_hz, s.kind) for s in row.signals}
+        recordings = {
+            signal.sensor: read_recording(
+                self._folder / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal)
+            )
+            for signal in row.signals
+        }
         return LinePiece(
             row.piece_id, self._shots(row), recordings, row.label, row.product, row.defects, row.modality_labels
         )
@@ -75,10 +82,10 @@ class ManifestPieces:
         count: dict[str, int] = {}
         shots = []
         for image in row.images:
-            form, data = read_image_file(self._folder / image.path)
+            pixels = row_pixels(self._folder, image)
             sequence = count.get(image.camera, 0)
             count[image.camera] = sequence + 1
-            shots.append(Shot(image.camera, sequence, form, data))
+            shots.append(Shot(image.camera, sequence, pixels.format, pixels.data, pixels.width_px, pixels.height_px))
         return tuple(shots)
 
 

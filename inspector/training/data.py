@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.front_end import Image
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import Recording, read_source, sources_of
+from inspector.dataset.files import Recording, read_mask, read_source, sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
@@ -71,8 +70,8 @@ def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[
         return np.zeros(picture.shape[:2], np.bool_)
     if owner.mask is None or len(owner.images) != 1:
         return None
-    mask = cv2.imread(str(root / owner.mask), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if mask is None or mask.shape != picture.shape[:2]:
-        fault = "cannot be read" if mask is None else f"is {mask.shape}, its image {picture.shape[:2]}"
+    mask = read_mask(root / owner.mask)
+    if mask.shape != picture.shape[:2]:
+        fault = f"is {mask.shape}, its image {picture.shape[:2]}"
         raise ManifestError(f"{root / owner.mask}: {fault}; correct the mask or leave it out of the manifest")
     return np.asarray(mask > 127, np.bool_)

@@ -1,6 +1,6 @@
 """The pieces of a manifest by split, with their recordings, labels and targets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.check.evidence import fewest_findings
+from inspector.dataset.check.names import name_findings
 from inspector.dataset.files import sources_of
-from inspector.dataset.labels import classes_of, modalities_of, own_group, own_label
+from inspector.dataset.findings import Finding, errors
+from inspector.dataset.labels import classes_of, modalities_of, own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.plausibility.sources import Watched
@@ -30,13 +33,11 @@ class Dataset:
     def __init__(self, manifest: Path, shows: ClassMap | None = None) -> None:
         rows, shows = read_manifest(manifest), shows or {}
         demand_grouped_splits(rows)
+        _refuse(manifest, name_findings(rows))
         self.rows = with_own_labels(rows, modalities_of(rows), shows)
         modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
         self.modalities = tuple(mapped_classes(modality, modalities, shows) for modality in modalities)
-        for split in ("train", "calibration"):
-            _require_labels(manifest, split, self.split(split))
-            for modality in self.modalities:
-                _require_groups(manifest, split, modality, self.split(split))
+        _refuse(manifest, fewest_findings(self))
         self.root = manifest.parent
         self.examples = cache(self._examples)
 
@@ -105,22 +106,8 @@ class Dataset:
         return "nok" if "nok" in labels else "ok"
 
 
-def _require_labels(manifest: Path, split: Split, rows: Sequence[PieceRow]) -> None:
-    counts = {label: sum(row.label == label for row in rows) for label in ("ok", "nok")}
-    if not all(counts.values()):
-        raise ManifestError(
-            f"{manifest}: split {split} needs pieces labelled ok and nok, it has {len(rows)} pieces, {counts['ok']} "
-            f"labelled ok and {counts['nok']} labelled nok: label some of each; with good pieces alone, "
-            "`inspector fit --good-only` makes a bundle"
-        )
-
-
-def _require_groups(manifest: Path, split: Split, modality: Modality, rows: Sequence[PieceRow]) -> None:
-    """Requires two groups: a model that is fitted on one is judged on another."""
-    groups = {own_group(row, modality) for row in rows if sources_of(row, modality.name)}
-    if len(groups) < 2:
-        content = "no recording" if not groups else "recordings of one group only"
-        raise ManifestError(
-            f"{manifest}: split {split} has {content} of {modality.name}, expected at least two groups: record more "
-            f"pieces with it, or leave {modality.name} out of the manifest"
-        )
+def _refuse(manifest: Path, findings: Iterable[Finding]) -> None:
+    """Raises ManifestError with all errors."""
+    wrong = errors(findings)
+    if wrong:
+        raise ManifestError("\n".join(f"{manifest}: {finding.text}" for finding in wrong))

@@ -39,7 +39,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
     trainer = Trainer(Dataset(manifest, config.labels), config, options, progress)
     seen = [row for row in trainer.dataset.rows if row.split != "test"]
-    warnings += give(file_survey(manifest, seen), strict=options.strict)
+    warnings += give(file_survey(manifest, seen, progress), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
     results = trainer.cross_validate()
     kept = trainer.keep(results)

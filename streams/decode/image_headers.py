@@ -14,7 +14,14 @@ class Header:
     width_px: int
     height_px: int
     channels: int
+    """Of the image, without alpha."""
     bytes_per_value: int
+    has_alpha: bool = False
+    """Whether the decoder adds a channel that must be opaque, and is dropped."""
+
+    @property
+    def decoded_channels(self) -> int:
+        return 4 if self.has_alpha else self.channels
 
 
 @dataclass(frozen=True, slots=True)

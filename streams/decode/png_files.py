@@ -17,11 +17,15 @@ from streams.decode.image_headers import Header, ImageFile, bad_image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 33
-_GREY, _COLOUR, _PALETTE = 0, 2, 3
+_GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
 _CHANNELS = {(_GREY, depth): 1 for depth in (1, 2, 4, 8, 16)}
 _CHANNELS |= {(_COLOUR, depth): 3 for depth in (8, 16)}
 _CHANNELS |= {(_PALETTE, depth): 3 for depth in (1, 2, 4, 8)}
+_CHANNELS |= {(_GREY_ALPHA, depth): 1 for depth in (8, 16)}
+_CHANNELS |= {(_COLOUR_ALPHA, depth): 3 for depth in (8, 16)}
 """Channels by (colour type, bit depth): grey, colour, and palette as colour. Grey of fewer bits becomes 0 to 255."""
+_VALUES = {_GREY: 1, _COLOUR: 3, _PALETTE: 1, _GREY_ALPHA: 2, _COLOUR_ALPHA: 4}
+"""Of one pixel in a row, by colour type."""
 _ANCILLARY = 0x20
 """This bit of a chunk's first letter marks chunks that are not needed to show the image."""
 _MAX_CHUNKS = 20_000
@@ -55,17 +59,17 @@ def declared_png(data: bytes) -> Header:
     if channels is None:
         raise bad_image(
             f"the PNG has colour type {colour} with {depth} bits, expected grey, colour or palette of at most "
-            "16 bits without alpha: save it as one of these"
+            "16 bits: save it as one of these"
         )
     if methods != [0, 0] or interlace > 1:
         raise bad_image(
             f"the PNG has methods {methods} and interlace {interlace}, expected 0 and 0 or 1: save it again"
         )
-    return Header(width_px, height_px, channels, 2 if depth == 16 else 1)
+    return Header(width_px, height_px, channels, 2 if depth == 16 else 1, colour in (_GREY_ALPHA, _COLOUR_ALPHA))
 
 
 def read_png(data: bytes) -> ImageFile:
-    """Checks the chunks of a PNG file up to IEND. Rejects alpha and animation. Raises RecordError."""
+    """Checks the chunks of a PNG file up to IEND. Rejects transparent colours and animation. Raises RecordError."""
     header = declared_png(data)
     palette: memoryview | None = None
     pixels: list[memoryview] = []
@@ -122,7 +126,7 @@ def _head(data: bytes, palette: memoryview | None) -> bytearray:
 
 def _layout(data: bytes, header: Header) -> list[_Rows]:
     """The runs of rows: one, or one for each pass that has pixels."""
-    pixel_bits = data[24] * (1 if data[25] == _PALETTE else header.channels)
+    pixel_bits = data[24] * _VALUES[data[25]]
     passes = _PASSES if data[28] else ((0, 0, 1, 1),)
     runs: list[_Rows] = []
     start = 0

@@ -16,12 +16,11 @@ from protos.inspection.v1.records_pb2 import (
     Inspection,
     PieceEvent,
     PieceEventKind,
-    PixelFormat,
     ProcessTrace,
     SignalChunk,
 )
 from streams.decode.dead_letters import origin_of, reject
-from streams.decode.images import decode_pixels, image_size
+from streams.decode.images import FILE_FORMATS, decode_pixels, image_size
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Item, Origin, Reference, Rejected, Trace
 from streams.decode.kinds import KINDS
 from streams.decode.limits import (
@@ -265,8 +264,8 @@ def _reference(reference: ImageReference, limits: Limits) -> Reference:
         raise invalid(f"the reference's uri is {uri[:60]!r}, expected 1 to {_MAX_URI_BYTES} printable bytes: set it")
     if len(reference.sha256) != _SHA256_BYTES:
         raise invalid(f"the reference's sha256 has {len(reference.sha256)} bytes, expected {_SHA256_BYTES}: set it")
-    if reference.format not in {PixelFormat.PIXEL_FORMAT_PNG, PixelFormat.PIXEL_FORMAT_JPEG}:
-        raise invalid(f"the reference's format is {reference.format}, expected PNG or JPEG: set it")
+    if reference.format not in FILE_FORMATS:
+        raise invalid(f"the reference's format is {reference.format}, expected PNG, JPEG, TIFF or BMP: set it")
     if reference.size_bytes == 0:
         raise invalid("the reference's size_bytes is 0, expected the size of the file: set it")
     if reference.size_bytes > limits.max_reference_bytes:

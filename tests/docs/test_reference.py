@@ -19,6 +19,7 @@ NO_FILE = {
     "PublishOptions": "options of a command: see the page of commands",
     "CheckRequest": "passes between two processes of one version",
     "CheckResult": "passes between two processes of one version",
+    **dict.fromkeys(("_Coco", "_Image", "_Annotation", "_Runs", "_Category"), "a file of COCO, which others write"),
     "_RecipesOnly": "reads one key of a configuration that is wrong elsewhere",
 }
 """Models with keys that no file of a user has."""

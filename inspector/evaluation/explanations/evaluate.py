@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.files import read_mask as read_mask_file
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
 from inspector.evaluation.explanations.contributions import Contributions, contributions
 from inspector.evaluation.explanations.deletion_test import Deletion, deletion
@@ -91,11 +91,11 @@ def read_mask(root: Path, view: ExpertView) -> Mask:
     if not view.defective or view.row.mask is None:
         return np.zeros(size, np.bool_)
     path = root / view.row.mask
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if grey is None or grey.shape != size:
-        state = "cannot be read" if grey is None else f"has {grey.shape[0]} x {grey.shape[1]} px"
+    grey = read_mask_file(path)
+    if grey.shape != size:
         raise ManifestError(
-            f"{path}: {state}, expected a mask of {size[0]} x {size[1]} px like its image; correct the file"
+            f"{path}: has {grey.shape[0]} x {grey.shape[1]} px, "
+            f"expected a mask of {size[0]} x {size[1]} px like its image; correct the file"
         )
-    mask: Mask = np.asarray(grey) > 127
+    mask: Mask = grey > 127
     return mask

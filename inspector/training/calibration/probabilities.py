@@ -11,10 +11,10 @@ import numpy as np
 from fusion.calibration import Labels, Scores, fit
 from fusion.scored import ExpertSet, Scored
 from inspector.bundle.schema import Calibration, Modality, Platt
+from inspector.dataset.check.labelled import num_parts
 from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
-from inspector.training.data_advice import num_parts
 from inspector.training.dataset import Dataset
 from inspector.training.experts.selection import SelectedExpert
 from inspector.training.head.scores import Fusion

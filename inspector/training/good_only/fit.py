@@ -81,7 +81,7 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
     torch.manual_seed(options.seed)
     rows = good_pieces(manifest, options)
     warnings = give(_backbone_advice(options.backbone), strict=options.strict)
-    warnings += give(file_survey(manifest, rows), strict=options.strict)
+    warnings += give(file_survey(manifest, rows, progress), strict=options.strict)
     warnings += give(manifest_advice(manifest), strict=options.strict)
     recordings = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
     experts, held, seen = [], [], []

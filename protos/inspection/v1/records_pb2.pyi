@@ -15,6 +15,27 @@ class PixelFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PIXEL_FORMAT_MONO8: _ClassVar[PixelFormat]
     PIXEL_FORMAT_MONO16: _ClassVar[PixelFormat]
     PIXEL_FORMAT_BGR8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_RGB8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BGRA8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_RGBA8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_RG8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_GR8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_GB8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_BG8: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_RG16: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_GR16: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_GB16: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BAYER_BG16: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_MONO10P: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_MONO12P: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_MONO12_PACKED: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_UYVY: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_YUYV: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_NV12: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_I420: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_TIFF: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_BMP: _ClassVar[PixelFormat]
+    PIXEL_FORMAT_MONO10_PACKED: _ClassVar[PixelFormat]
 
 class SignalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -75,6 +96,27 @@ PIXEL_FORMAT_JPEG: PixelFormat
 PIXEL_FORMAT_MONO8: PixelFormat
 PIXEL_FORMAT_MONO16: PixelFormat
 PIXEL_FORMAT_BGR8: PixelFormat
+PIXEL_FORMAT_RGB8: PixelFormat
+PIXEL_FORMAT_BGRA8: PixelFormat
+PIXEL_FORMAT_RGBA8: PixelFormat
+PIXEL_FORMAT_BAYER_RG8: PixelFormat
+PIXEL_FORMAT_BAYER_GR8: PixelFormat
+PIXEL_FORMAT_BAYER_GB8: PixelFormat
+PIXEL_FORMAT_BAYER_BG8: PixelFormat
+PIXEL_FORMAT_BAYER_RG16: PixelFormat
+PIXEL_FORMAT_BAYER_GR16: PixelFormat
+PIXEL_FORMAT_BAYER_GB16: PixelFormat
+PIXEL_FORMAT_BAYER_BG16: PixelFormat
+PIXEL_FORMAT_MONO10P: PixelFormat
+PIXEL_FORMAT_MONO12P: PixelFormat
+PIXEL_FORMAT_MONO12_PACKED: PixelFormat
+PIXEL_FORMAT_UYVY: PixelFormat
+PIXEL_FORMAT_YUYV: PixelFormat
+PIXEL_FORMAT_NV12: PixelFormat
+PIXEL_FORMAT_I420: PixelFormat
+PIXEL_FORMAT_TIFF: PixelFormat
+PIXEL_FORMAT_BMP: PixelFormat
+PIXEL_FORMAT_MONO10_PACKED: PixelFormat
 SIGNAL_KIND_UNSPECIFIED: SignalKind
 SIGNAL_KIND_AUDIO: SignalKind
 SIGNAL_KIND_VIBRATION: SignalKind

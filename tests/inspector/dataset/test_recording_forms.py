@@ -120,7 +120,7 @@ REFUSED = {
     "nan.npy": (npy(with_value(np.nan)), "sample 7 of channel 0 is nan"),
     "infinity.npy": (npy(with_value(-np.inf)), "sample 7 of channel 0 is -inf"),
     "beyond.npy": (npy(with_value(1.0).astype(np.float64) * 1e300), "is inf"),
-    "samples.csv": (b"1\n2\n", "'.csv' is not read"),
+    "samples.txt": (b"1\n2\n", "'.txt' is not read, only .wav, .flac, .npy, .csv, .tdms"),
 }
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from inspector.bundle.schema import Modality
 from inspector.dataset.bit_depths import bit_depths, demand_bit_depths
+from inspector.dataset.findings import MAX_NAMED
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, write_manifest
-from inspector.dataset.survey import MAX_NAMED, survey
+from inspector.dataset.survey import survey
 from streams.join.assembly import BitDepth
 from tests.inspector.dataset.sample_files import image_file, npy, oriented, wav, with_value
 

@@ -113,7 +113,7 @@ def test_a_sound_has_no_mask(tmp_path):
     ("change", "message"),
     [
         ({"shape": (8, 6)}, r"mask\.png: is \(8, 6\), its image \(4, 6\); correct the mask or leave it out"),
-        ({"mask": "gone.png"}, r"gone\.png: cannot be read; correct the mask"),
+        ({"mask": "gone.png"}, r"gone\.png: does not exist"),
     ],
 )
 def test_a_mask_that_does_not_fit_its_picture_is_refused(tmp_path, change, message):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from inspector.dataset.manifest import ManifestError
+from inspector.dataset.repeats import CHANCE_BYTES
 from inspector.training.advice import Advice
 from inspector.training.data_advice import data_advice, manifest_advice
 from inspector.training.dataset import Dataset
-from inspector.training.repeats import CHANCE_BYTES
 
 pytestmark = pytest.mark.train
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.bundle.schema import Modality
+from inspector.dataset.findings import Finding
 from inspector.dataset.labels import own_group, own_label
-from inspector.dataset.manifest import Label, ManifestError, PieceRow
-from inspector.training.advice import Advice
+from inspector.dataset.manifest import Label, PieceRow
 
 CHANCE_BYTES = 4096
 """Smaller files may be equal by chance, as 4 of 1701 wafer maps and traces of different wafers in a public set."""
@@ -53,35 +53,46 @@ def _digest(path: Path) -> str:
         return str(path)
 
 
-def refuse_leaks(root: Path, uses: Sequence[Sequence[Use]]) -> None:
-    """Raises ManifestError if one recording is in several splits under several names."""
-    leaks = [recording for recording in uses if len(_splits(recording)) > 1 and _size(root, recording) > CHANCE_BYTES]
-    if leaks:
-        one, other = _two(leaks[0], _split)
-        raise ManifestError(
-            f"{len(leaks)} recordings are in more than one split under several names: {one} in {one.row.split} and "
-            f"{other} in {other.row.split} have the same content: remove one of the two, or put both into one split"
+def leaks(root: Path, uses: Sequence[Sequence[Use]]) -> Iterator[Finding]:
+    """An error if one recording is in several splits under several names."""
+    leaking = [recording for recording in uses if is_leak(root, recording)]
+    if leaking:
+        one, other = _two(leaking[0], _split)
+        yield Finding(
+            "splits",
+            f"{len(leaking)} recordings are in more than one split under several names: {one} in {one.row.split} and "
+            f"{other} in {other.row.split} have the same content: remove one of the two, or put both into one split",
+            _pieces(leaking),
+            "error",
         )
 
 
-def repeat_advice(uses: Sequence[Sequence[Use]]) -> Iterator[Advice]:
-    """Warnings about recordings that are repeated across splits, groups, modalities or within a piece."""
+def is_leak(root: Path, recording: Sequence[Use]) -> bool:
+    """Whether the recording is in several splits, under several names, and too large for chance."""
+    several = len(_splits(recording)) > 1 and len({use.path for use in recording}) > 1
+    return several and _size(root, recording) > CHANCE_BYTES
+
+
+def repeats(uses: Sequence[Sequence[Use]]) -> Iterator[Finding]:
+    """Recordings that are repeated across splits, groups, modalities or within a piece."""
     for property_of, repetition, remedy in _REPEATS:
         repeated = [recording for recording in uses if len({property_of(use) for use in recording}) > 1]
         if repeated:
             one, other = _two(repeated[0], property_of)
-            yield Advice(
+            yield Finding(
                 "recordings",
                 f"{len(repeated)} recordings occur {repetition}: {one} ({property_of(one)}) and {other} "
                 f"({property_of(other)}) have the same content: {remedy}",
+                _pieces(repeated),
             )
     twice = [use for recording in uses for use in recording if _times(recording, use) > 1]
     if twice:
-        yield Advice("recordings", f"{twice[0]} is listed more than once for that piece: list each recording once")
+        text = f"{twice[0]} is listed more than once for that piece: list each recording once"
+        yield Finding("recordings", text, _pieces([twice]))
 
 
-def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]) -> Iterator[Advice]:
-    """Warns about recordings that are labelled both good and defective."""
+def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]) -> Iterator[Finding]:
+    """Recordings that are labelled both good and defective."""
     single = len(modalities) == 1
 
     def label(use: Use) -> Label | None:
@@ -91,11 +102,17 @@ def contradictions(uses: Sequence[Sequence[Use]], modalities: Sequence[Modality]
     if disputed:
         known = [use for use in disputed[0] if label(use) in ("ok", "nok")]
         one, other = _two(known, lambda use: label(use) or "")
-        yield Advice(
+        yield Finding(
             "labels",
             f"{len(disputed)} recordings are labelled ok and nok: {one} is {label(one)}, {other} is {label(other)}: "
             "correct one of the labels; the contradiction harms training",
+            _pieces(disputed),
         )
+
+
+def _pieces(recordings: Sequence[Sequence[Use]]) -> tuple[str, ...]:
+    """Of the recordings, one after the other."""
+    return tuple(dict.fromkeys(use.row.piece_id for recording in recordings for use in recording))
 
 
 def _times(recording: Sequence[Use], use: Use) -> int:
@@ -112,7 +129,10 @@ def _splits(recording: Sequence[Use]) -> set[str]:
 
 
 def _size(root: Path, recording: Sequence[Use]) -> int:
-    return (root / recording[0].path).stat().st_size
+    try:
+        return (root / recording[0].path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _split(use: Use) -> str:

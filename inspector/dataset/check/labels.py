@@ -1,0 +1,103 @@
+"""Gaps in the labels of a manifest: labels per modality, classes, contradictions."""
+
+from collections.abc import Iterator, Sequence
+
+from inspector.dataset.check.labelled import Labelled, in_split
+from inspector.dataset.files import sources_of
+from inspector.dataset.findings import Finding
+from inspector.dataset.labels import own_label
+from inspector.dataset.manifest import PieceRow, Split
+
+_FITTED: tuple[Split, ...] = ("train", "calibration")
+
+
+def label_findings(dataset: Labelled) -> Iterator[Finding]:
+    """All warnings."""
+    yield from _missing_labels(dataset)
+    yield from _unknown_names(dataset)
+    yield from _one_sided(dataset)
+    yield from _good_with_bad_parts(dataset)
+    yield from _without_class(dataset)
+
+
+def _missing_labels(dataset: Labelled) -> Iterator[Finding]:
+    """With the label of the piece, an expert is trained on defects that its recording cannot show."""
+    if len(dataset.modalities) < 2:
+        return
+    defective = [row for split in _FITTED for row in in_split(dataset.rows, split) if row.label == "nok"]
+    for modality in dataset.modalities:
+        seen = [row for row in defective if sources_of(row, modality.name)]
+        unlabelled = [row for row in seen if own_label(row, modality) is None]
+        if unlabelled:
+            yield Finding(
+                "labels",
+                f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
+                "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
+                "modality_labels to the manifest, or a map of classes to the configuration, such as "
+                f'[labels] {_example(dataset)} = ["{modality.name}"]',
+                _ids(unlabelled),
+            )
+
+
+def _example(dataset: Labelled) -> str:
+    return f'"{dataset.classes[0]}"' if dataset.classes else "crack"
+
+
+def _unknown_names(dataset: Labelled) -> Iterator[Finding]:
+    known = {"image", "signal", *(modality.name for modality in dataset.modalities)}
+    strange = {name for row in dataset.rows for name in row.modality_labels} - known
+    if strange:
+        yield Finding(
+            "labels",
+            f"modality_labels names {', '.join(sorted(strange))}, which is no camera or sensor of the manifest, so the "
+            f"label is ignored: use one of {', '.join(sorted(known))}",
+            _ids([row for row in dataset.rows if strange & set(row.modality_labels)]),
+        )
+
+
+def _one_sided(dataset: Labelled) -> Iterator[Finding]:
+    for modality in dataset.modalities:
+        for split in _FITTED:
+            rows = [row for row in in_split(dataset.rows, split) if sources_of(row, modality.name)]
+            labels = {own_label(row, modality) or row.label for row in rows}
+            missing = sorted({"ok", "nok"} - labels)
+            if missing:
+                yield Finding(
+                    "labels",
+                    f"no recording of {modality.name} in split {split} is labelled {' or '.join(missing)}: its experts "
+                    f"cannot be trained or judged on it; label some, or leave {modality.name} out of the manifest",
+                )
+
+
+def _good_with_bad_parts(dataset: Labelled) -> Iterator[Finding]:
+    contradictions = [
+        (row, modality)
+        for row in dataset.rows
+        for modality in dataset.modalities
+        if row.label == "ok" and own_label(row, modality) == "nok" and sources_of(row, modality.name)
+    ]
+    if contradictions:
+        row, modality = contradictions[0]
+        ids = tuple(dict.fromkeys(row.piece_id for row, _ in contradictions))
+        yield Finding(
+            "labels",
+            f"{len(ids)} pieces are labelled ok but nok in a modality, the first is {row.piece_id} in {modality.name}: "
+            "correct the piece's label or the modality's",
+            ids,
+        )
+
+
+def _without_class(dataset: Labelled) -> Iterator[Finding]:
+    defective = [row for row in dataset.rows if row.label == "nok"]
+    bare = [row for row in defective if not row.defects]
+    if dataset.classes and bare:
+        yield Finding(
+            "labels",
+            f"{len(bare)} of {len(defective)} defective pieces name no class in `defects`, the first is "
+            f"{bare[0].piece_id}: training treats them as showing none of the classes; name their classes",
+            _ids(bare),
+        )
+
+
+def _ids(rows: Sequence[PieceRow]) -> tuple[str, ...]:
+    return tuple(row.piece_id for row in rows)

@@ -1,0 +1,111 @@
+"""Compares the recordings of one camera or sensor with each other: rate, channels, length, depth."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from inspector.dataset.findings import Finding, Severity
+from inspector.dataset.manifest import SignalRow
+from streams.decode.image_headers import Header
+from streams.decode.kinds import is_curve
+
+_LENGTH_TOLERANCE = 0.01
+"""Share of the usual length by which a recorder's lengths may differ."""
+_MOST = 0.5
+"""A length that fewer have is not the usual one: lengths vary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What one recording has in common with the others of its source; None where that may differ."""
+
+    piece_id: str
+    path: str
+    channels: int
+    bits: int | None = None
+    """Per value of an image."""
+    kind: str | None = None
+    sample_rate_hz: float | None = None
+    length_s: float | None = None
+    """Of a window; curves may have any length."""
+
+    @classmethod
+    def of_image(cls, piece_id: str, path: str, header: Header) -> "Form":
+        return cls(piece_id, path, header.channels, bits=8 * header.bytes_per_value)
+
+    @classmethod
+    def of_signal(cls, piece_id: str, signal: SignalRow, num_samples: int, num_channels: int) -> "Form":
+        rate_hz = signal.sample_rate_hz
+        length_s = None if is_curve(signal.kind) else num_samples / rate_hz
+        return cls(piece_id, signal.path, num_channels, None, signal.kind, rate_hz, length_s)
+
+
+def odd_forms(source: str, forms: Sequence[Form]) -> Iterator[Finding]:
+    """One finding for each recording that differs from most others of this camera or sensor."""
+    for property_of, noun, severity in _PROPERTIES:
+        yield from _odd(source, noun, severity, [(form, property_of(form)) for form in forms])
+    yield from _odd_lengths(source, forms)
+
+
+def _odd(source: str, noun: str, severity: Severity, values: Sequence[tuple[Form, object]]) -> Iterator[Finding]:
+    counts = Counter(value for _, value in values if value is not None)
+    if len(counts) < 2:
+        return
+    usual, num_usual = counts.most_common(1)[0]
+    for form, value in values:
+        if value not in (None, usual):
+            text = f"{form.path}: has {noun.format(value)}, {num_usual} others of {source} have {noun.format(usual)}"
+            yield Finding("recordings", f"{text}: {_REMEDIES[noun]}", (form.piece_id,), severity)
+
+
+def _odd_lengths(source: str, forms: Sequence[Form]) -> Iterator[Finding]:
+    lengths = Counter(round(form.length_s, 6) for form in forms if form.length_s is not None)
+    if not lengths:
+        return
+    usual = lengths.most_common(1)[0][0]
+    alike = sum(num for length, num in lengths.items() if abs(length - usual) <= _LENGTH_TOLERANCE * usual)
+    if alike < _MOST * lengths.total():
+        return
+    for form in forms:
+        if form.length_s is not None and abs(form.length_s - usual) > _LENGTH_TOLERANCE * usual:
+            text = (
+                f"{form.path}: lasts {form.length_s:g} s, {alike} others of {source} last {usual:g} s: the line judges "
+                "windows of one length; cut or record it again, or leave the piece out"
+            )
+            yield Finding("recordings", text, (form.piece_id,))
+
+
+def _rate(form: Form) -> float | None:
+    return form.sample_rate_hz
+
+
+def _kind(form: Form) -> str | None:
+    return form.kind
+
+
+def _signal_channels(form: Form) -> int | None:
+    return None if form.kind is None else form.channels
+
+
+def _image_channels(form: Form) -> int | None:
+    return form.channels if form.kind is None else None
+
+
+def _bits(form: Form) -> int | None:
+    return form.bits
+
+
+_RATE, _KIND, _CHANNELS, _BITS = "{:g} Hz", "the kind {}", "{} channel(s)", "{} bits per value"
+_PROPERTIES: Sequence[tuple[Callable[[Form], object], str, Severity]] = (
+    (_rate, _RATE, "error"),
+    (_kind, _KIND, "error"),
+    (_signal_channels, _CHANNELS, "error"),
+    (_image_channels, _CHANNELS, "warning"),
+    (_bits, _BITS, "warning"),
+)
+_REMEDIES = {
+    _RATE: "resample it, or give the other rate a sensor name of its own",
+    _KIND: "a sensor measures one thing; correct the kind or the sensor's name",
+    _CHANNELS: "the line refuses what its bundle was not trained on; convert it, or name it another camera or sensor",
+    _BITS: "convert it, or name it another camera",
+}

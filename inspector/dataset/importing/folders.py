@@ -1,0 +1,71 @@
+"""Folders as classes, and the layout of MVTec AD."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from inspector.dataset.importing.good import good_classes, labelled
+from inspector.dataset.importing.items import DataImportError, Item, images_below, is_image, recordings_below
+
+_GOOD, _MASK = "good", "_mask"
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "calibration"}
+
+
+def by_folder(source: Path, good: Sequence[str]) -> Iterator[Item]:
+    """The class of a file is the folder below `source` that it is in; <name>_mask is the mask of <name>. Raises
+    DataImportError.
+
+    Where these folders are train, test and the like, the class is the folder below; the pieces are divided anew.
+    """
+    found = recordings_below(source)
+    masks = masks_of(found)
+    are_masks = set(masks.values())
+    paths = [path for path in found if path not in are_masks]
+    depth = 1 if _are_splits(source, paths) else 0
+    classes = {path: _class_of(source, path, depth) for path in paths}
+    counts = Counter(classes.values())
+    chosen = good_classes(counts, good)
+    for path in paths:
+        label, defects = labelled(classes[path], chosen)
+        yield Item(path, label, defects, mask=masks.get(path) if label == "nok" else None)
+
+
+def masks_of(paths: Sequence[Path]) -> Mapping[Path, Path]:
+    """Images called <name>_mask beside an image <name>, by that image."""
+    images = {path.with_suffix(""): path for path in paths if is_image(path) and not path.stem.endswith(_MASK)}
+    masks = {path.with_name(path.stem.removesuffix(_MASK)): path for path in paths if path.stem.endswith(_MASK)}
+    return {images[name]: mask for name, mask in masks.items() if name in images}
+
+
+def _are_splits(source: Path, paths: Sequence[Path]) -> bool:
+    """Whether the folders are called train, test and the like, and the classes lie below."""
+    parts = [path.relative_to(source).parts for path in paths]
+    return all(part[0].lower() in _SPLITS for part in parts) and any(len(part) > 2 for part in parts)
+
+
+def _class_of(source: Path, path: Path, depth: int) -> str:
+    parts = path.relative_to(source).parts[depth:]
+    if len(parts) < 2:
+        raise DataImportError(f"{path}: lies in no folder of a class; move it, or name the folder above the classes")
+    return parts[0]
+
+
+def mvtec(source: Path) -> Iterator[Item]:
+    """train/good, test/<class>, ground_truth/<class>/<name>_mask.png. Raises DataImportError."""
+    if not (source / "train").is_dir() or not (source / "test").is_dir():
+        inside = sorted(path.parent.name for path in source.glob("*/train") if path.is_dir())
+        advice = f"name one of its sets: {', '.join(inside)}" if inside else "expected train/good and test/<class>"
+        raise DataImportError(f"{source}: is no set of MVTec AD; {advice}")
+    for part in ("train", "test"):
+        for path in images_below(source / part):
+            name = path.relative_to(source / part).parts[0]
+            if name == path.name:
+                raise DataImportError(f"{path}: lies in no folder of a class; expected {part}/good or {part}/<class>")
+            label, defects = labelled(name, (_GOOD,))
+            yield Item(path, label, defects, mask=None if label == "ok" else _mask(source, name, path))
+
+
+def _mask(source: Path, name: str, path: Path) -> Path | None:
+    folder = source / "ground_truth" / name
+    places = (folder / f"{path.stem}_mask.png", folder / f"{path.stem}.png")
+    return next((place for place in places if place.is_file()), None)
