@@ -151,9 +151,6 @@ class ScannedManifest:
     """What was found and is fine, such as the line ends of Windows."""
 
 
-_KEYS = tuple(sorted({*PieceRow.model_fields, *ImageRow.model_fields, *SignalRow.model_fields}))
-
-
 def read_text(path: Path) -> tuple[str, list[str]]:
     """The text of a manifest, and notes about its encoding. Raises ManifestError."""
     try:

@@ -177,7 +177,7 @@ def no_labels(rows: list[Row]) -> None:
     [
         (doubled, "error manifest.jsonl:55: lines 1 and 55 both have piece_id 'train-ok-0'"),
         (good_with_defect, "error manifest.jsonl:1: piece train-ok-0: piece 'train-ok-0' is labelled ok and has"),
-        (mistyped, "error manifest.jsonl:1: lable: is no known key; did you mean 'label'?"),
+        (mistyped, "error manifest.jsonl:1: lable = 'ok': is not a known key; did you mean 'label'?"),
         (both_labels, "warning 1 recordings are labelled ok and nok"),
         (crossing_group, "error 1 groups or files are in more than one split, first group part=train-ok-0"),
         (without_groups, "error manifest.jsonl:1: piece train-ok-0: 1 of 54 pieces have no groups"),
