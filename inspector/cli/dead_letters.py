@@ -22,7 +22,7 @@ from inspector.verdicts.feed import Followed
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import DeadLetter, DeadLetterReason
 from streams.decode.dead_letters import dead_letter_from
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.log import Log
 from streams.records import Record
 

@@ -15,7 +15,7 @@ from inspector.service.run_worker import stopped_by_signals
 from inspector.sources.opening import kafka_addresses, kafka_publisher, service_publisher
 from inspector.sources.patient import PatientPublisher
 from inspector.sources.target import Target, TargetError, Wish, bare_target, target_of
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 
 STOP_S = 10.0
 _OPTIONS = (

@@ -9,7 +9,7 @@ from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.config.opening import COMMAND_PATIENCE_S
 from inspector.config.service import ServiceConfig, kafka_settings, load_service_config
-from streams.kafka.client import quiet_client_logs
+from streams.kafka.client_logs import quiet_client_logs
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.topics import TopicPlan, check_topics, create_topics
 
