@@ -72,7 +72,7 @@ def test_a_key_shows_type_default_unit_and_meaning() -> None:
     deadline = by_name["deadline_s"]
     assert (deadline.type, deadline.default, deadline.unit) == ("number, above 0", "2", "s")
     assert by_name["name"].default is None
-    assert by_name["cameras"].type == "list of tables, not empty"
+    assert by_name["cameras"].type == "list of tables"
     assert by_name["backlog"].type == '`"review"` or `"judge"`'
 
 

@@ -143,7 +143,7 @@ def run_line(line: Line, steps: Sequence[str]) -> Course:
         for name in WORKERS:
             stack.enter_context(worker(line, name))
         wait_for(
-            lambda: worker_logs(line).count("is live here") >= len(WORKERS),
+            lambda: worker_logs(line).count("is running here") >= len(WORKERS),
             60,
             "the workers to follow the control topic",
         )

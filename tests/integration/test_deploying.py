@@ -93,7 +93,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
     assert {(verdicts[piece].bundle_version, verdicts[piece].deployment) for piece in before} == {("1", 0)}
     assert {(verdicts[piece].bundle_version, verdicts[piece].deployment) for piece in after} == {("2", 1)}
     assert "live: toy 2" in listed
-    assert "worker-1: live 1" in listed
+    assert "worker-1: running 1" in listed
 
 
 def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_plain_lines_and_filter(gateways: Gateways, put: Put) -> None:
     for number in range(4):
         put(number, fail=number >= 2)
     result = run(gateways(), watch, "--from", "earliest", "--count", "2", "--decision", "fail")
-    assert [line.split()[2:4] for line in result.output.splitlines()] == [["000002", "FAIL"], ["000003", "FAIL"]]
+    assert [line.split()[2:4] for line in result.stdout.splitlines()] == [["000002", "FAIL"], ["000003", "FAIL"]]
 
 
 def test_an_unreadable_time_is_said() -> None:

@@ -159,7 +159,7 @@ def test_a_broken_file_is_said_once_with_the_remedy_counted_and_left_out(
     folder: Path, log: EmbeddedLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "p1_top.png").write_bytes(png()[:40])
-    (folder / "p2_top.tiff").write_bytes(b"II*")
+    (folder / "p2_top.gif").write_bytes(b"GIF89a")
     (folder / "p3_top.png").write_bytes(png())
     with caplog.at_level(logging.WARNING):
         counts = once(folder, log, target())
