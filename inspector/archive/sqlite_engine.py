@@ -3,7 +3,9 @@
 import os
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -12,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 IS_WRITE = "is_write"
 """Execution option of a connection that is going to write."""
 _PRIVATE_FILE = 0o600
+RETRY_S = 0.01
 _CACHE_KIB = 32 * 2**10
 """Page cache of each connection."""
 
@@ -28,7 +31,7 @@ def sqlite_engine(url: URL, max_connections: int, busy_s: float) -> Engine:
     if url.database and not url.database.startswith((":", "file:")):
         path = Path(url.database)
         event.listen(engine, "do_connect", lambda *_: _make_private(path))
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", partial(_set_up, busy_s))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -39,11 +42,11 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE_FILE))
 
 
-def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+def _set_up(busy_s: float, connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     """Transactions begin where `_begin` says."""
     connection.isolation_level = None
+    _write_ahead(connection, monotonic() + busy_s)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         f"cache_size = -{_CACHE_KIB}",
@@ -52,6 +55,19 @@ def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         "wal_autocheckpoint = 4000",  # pages: 16 MB; pages of indexes that change often are copied less often
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
+    """SQLite does not wait by itself where two programs open a new file at once and both change its journal."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                raise
+            sleep(RETRY_S)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
