@@ -48,9 +48,22 @@ def unit_weights(units: Sequence[Collection[str]], num_draws: int, seed: int) ->
     Pieces pair pictures with sounds, and each recurs with many others: drawing pictures alone gave intervals of fusion
     against noisy-or little more than half as wide (Owen 2007, the pigeonhole bootstrap; counts by Poisson).
     """
-    number = {name: index for index, name in enumerate(sorted({unit for value_units in units for unit in value_units}))}
-    counts = np.random.default_rng(seed).poisson(1.0, (num_draws, len(number)))
-    return np.stack([counts[:, [number[unit] for unit in value_units]].prod(1) for value_units in units], axis=1)
+    numbers = _numbers(units)
+    counts = np.random.default_rng(seed).poisson(1.0, (num_draws, len(numbers)))
+    return np.stack([counts[:, [numbers[unit] for unit in value_units]].prod(1) for value_units in units], axis=1)
+
+
+def smooth_weights(
+    units: Sequence[Collection[str]], num_draws: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """(D, V) as `unit_weights`, by the Bayesian bootstrap: no draw leaves a unit out, so few units do not seem sure."""
+    numbers = _numbers(units)
+    shares = random.exponential(size=(num_draws, len(numbers)))
+    return np.stack([shares[:, [numbers[unit] for unit in sorted(v)]].prod(1) for v in units], axis=1)
+
+
+def _numbers(units: Sequence[Collection[str]]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(sorted({unit for value_units in units for unit in value_units}))}
 
 
 def essential_units(units: Sequence[Collection[str]]) -> list[frozenset[str]]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.calibration import Labels, Scores, newton, probability
+from inspector.statistics.bootstrap import smooth_weights
 from inspector.training.calibration.bounds import Bound, upper_bound
 from inspector.training.calibration.scales import IDENTITY
-from inspector.training.calibration.units import num_units, unit_weights
+from inspector.training.calibration.units import scarcer_share, unit_weights
 
 KNOT = 1.0
 """Log-odds from which a tail may have another slope than the middle."""
@@ -38,7 +39,7 @@ def escape_bound(log_odds: Scores, labels: Labels, units: Units, rate: float, co
     if by_scores.method == "count" or not 0 < len(defective) < len(labels) or rate <= 0:
         return by_scores
     order = np.argsort(log_odds, kind="stable")
-    high_P = np.quantile(_shares_below(log_odds, labels, units)[:, order], confidence, axis=0)
+    high_P = np.quantile(_shares_below(log_odds, labels, units, order), confidence, axis=0)
     ends = np.concatenate([[-np.inf], log_odds[order], [np.inf]])
     last = int(np.max(np.flatnonzero(high_P <= rate), initial=-1)) + 1
     halfway = (ends[last] + ends[last + 1]) / 2 if last else -np.inf
@@ -48,18 +49,14 @@ def escape_bound(log_odds: Scores, labels: Labels, units: Units, rate: float, co
     return by_scores._replace(limit=-limit, plain=min(by_scores.plain, -limit), beyond=0.0, method="calibration")
 
 
-def _shares_below(log_odds: Scores, labels: Labels, units: Units) -> Draws:
-    """(D, P) share of all defective pieces that lies below each piece, with half of the piece itself.
+def _shares_below(log_odds: Scores, labels: Labels, units: Units, order: NDArray[np.intp]) -> Draws:
+    """(D, P) share of all defective pieces that lies below each piece, with half of the piece itself, in this order.
 
-    Each draw has its own scale, and its own weights of recordings (the Bayesian bootstrap: none is left out, so that
-    few recordings do not seem sure)."""
+    Each draw has its own scale, and its own weights of recordings."""
     random = np.random.default_rng(SEED)
     states_DP = probability(_scales(log_odds, labels, units, random) @ _columns(log_odds).T, 1.0, 0.0)
-    mass_DP = states_DP * _recordings(units, random)
-    order = np.argsort(log_odds, kind="stable")
-    below_DP = np.empty_like(mass_DP)
-    below_DP[:, order] = np.cumsum(mass_DP[:, order], axis=1) - mass_DP[:, order] / 2
-    shares: Draws = below_DP / mass_DP.sum(1, keepdims=True)
+    mass_DP = (states_DP * smooth_weights(units, NUM_DRAWS, random))[:, order]
+    shares: Draws = (np.cumsum(mass_DP, axis=1) - mass_DP / 2) / mass_DP.sum(1, keepdims=True)
     return shares
 
 
@@ -73,11 +70,9 @@ def _scales(log_odds: Scores, labels: Labels, units: Units, random: np.random.Ge
     """(D, T) from the posterior (Laplace); pieces weigh together as many as there are independent ones of the scarcer
     label."""
     columns = _columns(log_odds)
-    sides = (labels, ~labels)
-    weight = min(num_units(units, side) / max(int(side.sum()), 1) for side in sides)
     errors = np.array([IDENTITY.slope_error, IDENTITY.bias_error, TAIL_ERROR, TAIL_ERROR])
     centre, precision = np.array([IDENTITY.slope, IDENTITY.bias, 0.0, 0.0]), np.diag(errors**-2)
-    weights = np.full(len(labels), weight)
+    weights = np.full(len(labels), scarcer_share(units, labels))
     best = newton(columns, labels.astype(np.float64), weights, precision, centre)
     states = probability(columns @ best, 1.0, 0.0)
     curvature = (columns.T * (weights * states * (1 - states))) @ columns + precision
@@ -85,11 +80,3 @@ def _scales(log_odds: Scores, labels: Labels, units: Units, random: np.random.Ge
     slope_D = drawn_DT[:, 0].clip(LEAST_SLOPE)
     upper_D, lower_D = drawn_DT[:, 2].clip(LEAST_SLOPE - slope_D), drawn_DT[:, 3].clip(None, slope_D - LEAST_SLOPE)
     return np.stack([slope_D, drawn_DT[:, 1], upper_D, lower_D], axis=1)
-
-
-def _recordings(units: Units, random: np.random.Generator) -> Draws:
-    """(D, P) product of the weights of a piece's recordings."""
-    number = {name: index for index, name in enumerate(sorted({unit for piece in units for unit in piece}))}
-    weights_DU = random.exponential(size=(NUM_DRAWS, len(number)))
-    products = [weights_DU[:, [number[unit] for unit in sorted(piece)]].prod(1) for piece in units]
-    return np.stack(products, axis=1)

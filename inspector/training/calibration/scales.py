@@ -11,7 +11,7 @@ import numpy as np
 
 from fusion.calibration import Labels, Scores, newton, probability
 from fusion.scored import ExpertSet, Scored
-from inspector.training.calibration.units import num_units
+from inspector.training.calibration.units import scarcer_share
 
 LEAST_SLOPE = 0.1
 """Of the prior's slope: keeps the order of the log-odds."""
@@ -90,13 +90,12 @@ def _pieces(scored: Scored, experts: ExpertSet, defective: float | None) -> tupl
     """
     logits = scored.of(experts)
     able = ~np.isnan(logits)
-    sides = [able & scored.labels, able & ~scored.labels]
-    shares = [num_units(scored.units, side) / max(int(side.sum()), 1) for side in sides]
     labels = scored.labels[able]
     own = float(labels.mean()) if len(labels) else 0.0
     asked = own if defective is None or not 0 < own < 1 else defective
     mix = np.where(labels, asked / max(own, 1e-9), (1 - asked) / max(1 - own, 1e-9))
-    return logits[able].clip(-SURE, SURE), labels, min(shares) * mix
+    share = scarcer_share([scored.units[row] for row in np.flatnonzero(able).tolist()], labels)
+    return logits[able].clip(-SURE, SURE), labels, share * mix
 
 
 def _with_unseen(scored: Scored, experts: ExpertSet, shared: Scale, defective: float | None) -> tuple[float, float]:

@@ -21,3 +21,9 @@ def unit_weights(units: Sequence[Collection[str]]) -> Scores:
 def num_units(units: Sequence[Collection[str]], chosen: Labels) -> int:
     """Independent pieces among the chosen ones, rounded down."""
     return int(unit_weights([units[row] for row in np.flatnonzero(chosen).tolist()]).sum() + 1e-9)
+
+
+def scarcer_share(units: Sequence[Collection[str]], labels: Labels) -> float:
+    """Weight of each piece with which all together count as the independent ones of the scarcer label do."""
+    sides = (labels, ~labels)
+    return min(num_units(units, side) / max(int(side.sum()), 1) for side in sides)
