@@ -63,3 +63,9 @@ def die_map(rng: np.random.Generator, blot: bool) -> NDArray[np.uint8]:
         top, left = rng.integers(0, SIDE_PX - 12, 2)
         dies[top : top + 10, left : left + 10] = 255
     return dies
+
+
+def report(stage: str, done: int, total: int) -> None:
+    """Progress of a training, checked."""
+    assert stage
+    assert 0 < done <= total

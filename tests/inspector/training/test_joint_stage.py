@@ -10,32 +10,13 @@ from inspector.statistics.evidence import Rule
 from inspector.training import trainer as stages
 from inspector.training.config import JointFitting
 from inspector.training.dataset import Dataset
-from inspector.training.experts import selection
 from inspector.training.export import TrainedExpert
 from inspector.training.head.joint_finetune import JointFit
 from inspector.training.head.scores import score
 from inspector.training.trainer import Trainer
-from tests.inspector.training.small_dataset import CONFIG, NUM, OPTIONS, write_small_dataset
+from tests.inspector.training.small_dataset import CONFIG, NUM, OPTIONS, report, write_small_dataset
 
-pytestmark = pytest.mark.train
-
-
-def report(stage: str, done: int, total: int) -> None:
-    assert stage
-    assert 0 < done <= total
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_clock() -> object:
-    """What an expert costs is measured elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0 if expert.scout else 3.0)
-        yield
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_dataset(tmp_path_factory.mktemp("plain"))
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("no_clock")]
 
 
 @pytest.fixture(scope="module")

@@ -14,32 +14,13 @@ from inspector.recipe.thresholds import certificate_words
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
-from inspector.training.experts import selection
 from inspector.training.experts.selection import CrossValidationResult
 from inspector.training.judged import Judged
 from inspector.training.train import Training, train
 from inspector.training.trainer import Trainer
-from tests.inspector.training.small_dataset import CONFIG, NUM_SAMPLES, OPTIONS, SIDE_PX, write_small_dataset
+from tests.inspector.training.small_dataset import CONFIG, NUM_SAMPLES, OPTIONS, SIDE_PX, report
 
-pytestmark = pytest.mark.train
-
-
-def report(stage: str, done: int, total: int) -> None:
-    assert stage
-    assert 0 < done <= total
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_clock() -> object:
-    """What an expert costs is measured elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(selection, "_cost_ms", lambda expert, module: 1.0 if expert.scout else 3.0)
-        yield
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_dataset(tmp_path_factory.mktemp("plain"))
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("no_clock")]
 
 
 def trainer_of(manifest: Path, **change: object) -> Trainer:
