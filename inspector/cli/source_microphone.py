@@ -46,15 +46,15 @@ def microphone(
         click.echo(str(load_sounddevice().query_devices()))
         return
     resolved = place.resolve((), () if sensor is None else (sensor,))
-    wanted = SoundInput(_sensor(resolved, sensor), _device(device), chunk_s, is_float)
+    sound_input = SoundInput(_sensor(resolved, sensor), _device(device), chunk_s, is_float)
     module = load_sounddevice()
-    spec = wanted.sensor
+    spec = sound_input.sensor
     click.echo(
         f"{spec.name}: {spec.num_channels} channel(s) at {spec.sample_rate_hz:g} Hz, to {resolved.describe()}",
         err=True,
     )
     with resolved.open() as (publisher, stop):
-        counts = Microphone(module, wanted, resolved.target, publisher).run(stop, duration)
+        counts = Microphone(module, sound_input, resolved.target, publisher).run(stop, duration)
     click.echo(f"published {counts} on {resolved.target.topics.line}/{resolved.target.station}")
 
 

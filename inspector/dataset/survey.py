@@ -32,32 +32,32 @@ class Survey:
 def survey(manifest: Path, rows: Sequence[PieceRow], progress: Progress = silent) -> list[str]:
     """Warnings about the files of these rows, each read once. Raises ManifestError that lists each file that cannot be
     read, by manifest line and piece."""
-    found = survey_files(manifest.parent, rows, progress)
-    bad = [*found.unreadable, *(finding for finding in found.odd if finding.severity == "error")]
+    files = survey_files(manifest.parent, rows, progress)
+    bad = [*files.unreadable, *(finding for finding in files.odd if finding.severity == "error")]
     if bad:
         raise ManifestError(listed(manifest, bad, scan_manifest(manifest).lines))
-    return [*found.warnings, *(finding.text for finding in found.odd)]
+    return [*files.warnings, *(finding.text for finding in files.odd)]
 
 
 def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = silent) -> Survey:
     """Images are decoded only where their headers do not tell all; signals are read whole."""
     cameras: dict[str, SurveyedCamera] = defaultdict(SurveyedCamera)
     sensors: dict[str, list[Form]] = defaultdict(list)
-    found = Survey()
+    files = Survey()
     checks = list(_checks(root, rows, cameras, sensors))
     for done, (row, check) in enumerate(checks, 1):
         try:
             check()
         except (ManifestError, RecordingError) as exc:
-            found.unreadable.append(Finding("recordings", str(exc), (row.piece_id,), "error"))
+            files.unreadable.append(Finding("recordings", str(exc), (row.piece_id,), "error"))
         progress(STAGE, done, len(checks))
-    found.num_files = len(checks)
-    found.warnings = [text for name, camera in sorted(cameras.items()) for text in camera.warnings(name)]
+    files.num_files = len(checks)
+    files.warnings = [text for name, camera in sorted(cameras.items()) for text in camera.warnings(name)]
     for name, camera in sorted(cameras.items()):
-        found.odd += odd_forms(f"camera {name}", camera.forms)
+        files.odd += odd_forms(f"camera {name}", camera.forms)
     for name, forms in sorted(sensors.items()):
-        found.odd += odd_forms(f"sensor {name}", forms)
-    return found
+        files.odd += odd_forms(f"sensor {name}", forms)
+    return files
 
 
 def _checks(

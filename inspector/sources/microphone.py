@@ -49,7 +49,7 @@ class Microphone:
     """One input of a sound card. One thread runs it."""
 
     module: SoundModule
-    wanted: SoundInput
+    sound_input: SoundInput
     target: Target
     publisher: PatientPublisher
     policy: OutagePolicy = OutagePolicy(0.5, 15.0, errors=(SoundAwayError,), lost=())  # noqa: RUF009 - frozen
@@ -60,18 +60,18 @@ class Microphone:
     _flushed_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self._blocks = BlockQueue(self.wanted.block_s)
-        self._chunks = Chunks(self.target, self.wanted.sensor)
+        self._blocks = BlockQueue(self.sound_input.block_s)
+        self._chunks = Chunks(self.target, self.sound_input.sensor)
 
     def run(self, stop: threading.Event, most_s: float | None = None) -> SoundCounts:
         """Until `stop` is set or so many seconds are published. Raises LogError."""
-        name = self.wanted.sensor.name
+        name = self.sound_input.sensor.name
         lines = OutageLines(log, lambda why: f"{name}: no sound ({why}). Trying again.", f"{name} is heard again.")
         outage = Outage(lines, self.policy)
         try:
             while not self._is_over(stop, most_s):
                 try:
-                    with recording(self.module, self.wanted, self._blocks) as stream:
+                    with recording(self.module, self.sound_input, self._blocks) as stream:
                         self._listen(stream, stop, outage, most_s)
                 except SoundAwayError as exc:
                     self.counts.restarts += 1
@@ -101,29 +101,29 @@ class Microphone:
 
     def _publish(self, block: Block) -> None:
         if not self.counts.chunks:
-            log.info("%s", _level(self.wanted.sensor.name, block))
+            log.info("%s", _level(self.sound_input.sensor.name, block))
         self._check_delay(block)
         self.publisher.publish([to_output(self.target.topics, self._chunks.of(block))])
         self.counts.chunks += 1
-        self.counts.seconds += len(block.samples) / self.wanted.sensor.sample_rate_hz
+        self.counts.seconds += len(block.samples) / self.sound_input.sensor.sample_rate_hz
         if time.monotonic() - self._flushed_s > FLUSH_S:
             self.publisher.flush()
             self._flushed_s = time.monotonic()
 
     def _check_delay(self, block: Block) -> None:
         """The service does not wait for sound for long."""
-        end_ns = block.first_ns + round(len(block.samples) / self.wanted.sensor.sample_rate_hz * 1e9)
+        end_ns = block.first_ns + round(len(block.samples) / self.sound_input.sensor.sample_rate_hz * 1e9)
         delay_s = (time.time_ns() - end_ns) / 1e9
         if delay_s > LATE_S:
             words = (
                 f"samples come {delay_s:.1f} s after they were taken, and the service waits max_delay_s for them: "
                 "raise [join] max_delay_s, or lower the delay of the sound system"
             )
-            self._reminder.add("delay", self.wanted.sensor.name, words)
+            self._reminder.add("delay", self.sound_input.sensor.name, words)
 
     def _report(self) -> None:
         """One line a minute for each kind of loss."""
-        name = self.wanted.sensor.name
+        name = self.sound_input.sensor.name
         for before, after, words in (
             (
                 self.counts.overflows,

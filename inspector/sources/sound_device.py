@@ -94,9 +94,9 @@ def load_sounddevice() -> SoundModule:
 
 
 @contextmanager
-def recording(module: SoundModule, wanted: SoundInput, blocks: BlockQueue) -> Iterator[SoundInputStream]:
+def recording(module: SoundModule, sound_input: SoundInput, blocks: BlockQueue) -> Iterator[SoundInputStream]:
     """While the context lasts, samples go to `blocks`. Raises SoundAwayError."""
-    clock = SoundClock(wanted.sensor.sample_rate_hz)
+    clock = SoundClock(sound_input.sensor.sample_rate_hz)
 
     def take(samples: Samples, num_samples: int, times: StreamTime, status: Status) -> None:
         wall_ns = time.time_ns()
@@ -108,12 +108,12 @@ def recording(module: SoundModule, wanted: SoundInput, blocks: BlockQueue) -> It
 
     try:
         stream = module.InputStream(
-            device=wanted.device,
-            samplerate=wanted.sensor.sample_rate_hz,
-            channels=wanted.sensor.num_channels,
-            dtype="float32" if wanted.is_float else "int16",
-            blocksize=max(1, round(wanted.block_s * wanted.sensor.sample_rate_hz)),
-            latency=wanted.block_s,
+            device=sound_input.device,
+            samplerate=sound_input.sensor.sample_rate_hz,
+            channels=sound_input.sensor.num_channels,
+            dtype="float32" if sound_input.is_float else "int16",
+            blocksize=max(1, round(sound_input.block_s * sound_input.sensor.sample_rate_hz)),
+            latency=sound_input.block_s,
             callback=take,
         )
         try:
