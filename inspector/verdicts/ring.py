@@ -123,8 +123,10 @@ class Ring:
         return next((n for n, entry in self._entries.items() if entry.offset >= vector.get(entry.source, 0)), self.end)
 
     def read(self, number: int, max_count: int) -> list[Entry]:
-        """Entries from this number on. Raises RingPassedError, RingClosedError."""
-        self.check_open()
+        """Entries from this number on; those that came before the close can still be read. Raises RingPassedError,
+        RingClosedError behind the last of them."""
+        if number >= self.end:
+            self.check_open()
         if number < self.first:
             raise RingPassedError
         return [self._entries[n] for n in range(number, min(number + max_count, self.end))]

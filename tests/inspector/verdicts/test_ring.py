@@ -89,9 +89,12 @@ def test_a_restart_passes_readers_that_were_at_the_end() -> None:
     assert not held.covers({P0: 6})
 
 
-def test_a_closed_ring_gives_nothing() -> None:
+def test_a_closed_ring_gives_what_came_before_and_nothing_behind_it() -> None:
     held = ring()
+    number = held.end
+    held.push([entry(9)], {P0: 10}, 0)
     held.close()
+    assert [each.offset for each in held.read(number, 10)] == [9]
     with pytest.raises(RingClosedError):
         held.read(held.end, 10)
 

@@ -151,9 +151,15 @@ def test_only_rejects_leaves_out_what_passed(opened: Page, line: RunningLine) ->
 
 def test_a_sound_is_played_and_the_cursor_runs(opened: Page) -> None:
     station = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
+    cursor = station.locator(".cursor")
+    cursor.evaluate("""cursor => {
+        window.visibility = [];
+        const changed = () => window.visibility.push(!cursor.hidden);
+        new MutationObserver(changed).observe(cursor, {attributeFilter: ["hidden"]});
+    }""")
     station.get_by_role("button", name="Slowly").click()
-    expect(station.locator(".cursor")).to_be_visible()
-    expect(station.locator(".cursor")).to_be_hidden()
+    opened.wait_for_function("() => window.visibility.at(-1) === false")
+    assert opened.evaluate("window.visibility[0]"), "it was visible before it was hidden"
 
 
 def test_the_theme_is_kept(opened: Page) -> None:
