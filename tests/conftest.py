@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scratch import write_to_memory
 from tests.servers import programs
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -43,6 +44,7 @@ LEAST_FREE_BYTES = 2**30
 
 def pytest_configure() -> None:
     """Says at once that the disk is full: later, servers refuse to write and tests fail for other reasons."""
+    write_to_memory()
     folder = tempfile.gettempdir()
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < LEAST_FREE_BYTES:
