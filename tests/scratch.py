@@ -10,7 +10,7 @@ import psutil
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders in it that only this user may enter
 LEAST_FREE_BYTES, LEAST_AVAILABLE_BYTES = 6 * 2**30, 10 * 2**30
-"""In memory: tests write up to 3 GB in a run, and what failed is kept. Available: the tests themselves take some, too."""
+"""In memory: tests write up to 3 GB in a run, and what failed is kept. Available: the tests themselves take more."""
 
 
 def write_to_memory(folder: Path = MEMORY) -> None:

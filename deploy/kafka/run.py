@@ -20,6 +20,8 @@ HERE = Path(__file__).resolve().parent
 LIBS = HERE / "libs"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+RETRY_AFTER_S = (0.5, 1.5)
+"""Pauses between attempts to download."""
 INSTALL = {
     "java": "apt-get install openjdk-17-jre-headless (or: brew install openjdk@17)",
     "mvn": "apt-get install maven (or: brew install maven)",
@@ -59,7 +61,7 @@ def _download() -> None:
     """Tries again after a failure: a download that was cut short leaves parts that the next run replaces."""
     partial = HERE / "libs.part"
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    for pause_s in (0.5, 1.5, None):
+    for pause_s in (*RETRY_AFTER_S, None):
         shutil.rmtree(partial, ignore_errors=True)
         result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
         if result.returncode == 0:
