@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scratch import write_to_memory
+from tests.scratch import folder_on_disk, write_to_memory
 from tests.servers import programs
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -85,6 +85,13 @@ def pytest_collection_finish() -> None:
     """Opening a model collects garbage: with all tests in memory that takes 0.1 s, a thousand times in a run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """For tests that kill a process in the middle of a commit: in memory, commits take no time."""
+    with folder_on_disk() as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True)

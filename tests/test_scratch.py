@@ -15,6 +15,7 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands in for the memory, with room, in a process that has chosen none."""
     monkeypatch.setenv("TMPDIR", "")
     monkeypatch.delenv("TMPDIR")
+    monkeypatch.setenv(scratch.DISK_VARIABLE, "")
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(scratch, "LEAST_FREE_BYTES", 0)
     monkeypatch.setattr(scratch, "LEAST_AVAILABLE_BYTES", 10)
@@ -25,6 +26,14 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_memory_with_room_is_taken(chosen: Path) -> None:
     scratch.write_to_memory(chosen)
     assert tempfile.gettempdir() == str(chosen)
+
+
+def test_the_disk_is_still_there(chosen: Path) -> None:
+    disk = tempfile.gettempdir()
+    scratch.write_to_memory(chosen)
+    with scratch.folder_on_disk() as folder:
+        assert str(folder.parent) == disk != str(chosen)
+    assert not folder.exists()
 
 
 def test_a_folder_that_is_named_stays(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:

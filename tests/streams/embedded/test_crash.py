@@ -20,8 +20,8 @@ from tests.embedded_parts import FRAMES, frames, output, poll_records, publish, 
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
+def path(disk_path: Path) -> Path:
+    return disk_path / "log.db"
 
 
 def append(path: Path, writer: int, count: int) -> None:
@@ -77,12 +77,12 @@ def end(worker: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_worker_killed_between_and_in_commits_publishes_each_record_once(path: Path) -> None:
-    log, sent = EmbeddedLog(path), [b"%d" % index for index in range(800)]
+    log, sent = EmbeddedLog(path), [b"%d" % index for index in range(400)]
     publish(log, *frames(*sent))
     kills = 0
     while len(seen := verdict_values(log)) < len(sent):
         worker = start_worker(path)
-        while len(verdict_values(log)) in range(len(seen), min(len(seen) + 100, len(sent))):
+        while len(verdict_values(log)) in range(len(seen), min(len(seen) + 60, len(sent))):
             time.sleep(0.001)
         end(worker)
         kills += 1
