@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import places
 from tests.scratch import folder_on_disk, write_to_memory
 from tests.servers import programs
 
@@ -32,8 +33,6 @@ SLOW_FIXTURES = {"line"}
 """Running lines."""
 SERVER_FIXTURES = {"bootstrap", "browser", "mosquitto", "postgres", "postgres_url", "s3"}
 """Servers of others' making: their tests have the mark `broker`."""
-EARLY = ("integration/", "inspector/compile/", "streams/join/")
-"""Whole lines and long files come first: a file stays in one process, and a long one at the end leaves a core idle."""
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
 
@@ -66,7 +65,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(EARLY))
+    order = places(dict.fromkeys(item.path.relative_to(TESTS).as_posix() for item in items))
+    items.sort(key=lambda item: order[item.path.relative_to(TESTS).as_posix()])
     for item in items:
         file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
         if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -110,9 +110,11 @@ class Broker:
         scram: Mapping[str, str] | None = None,
         *,
         dies_with_us: bool = False,
+        java: Sequence[str] = (),
     ) -> None:
         """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start; `dies_with_us`: the broker stops when
-        the thread that started it ends, even by a kill (on Linux)."""
+        the thread that started it ends, even by a kill (on Linux); `java`: further options of the virtual machine."""
+        self._java = ["java", "-Xmx512m", "-Djava.awt.headless=true", *java, "-cp", f"{LIBS}/*"]
         self._dies_with_us = dies_with_us
         self._data = data
         self._config = dict(config)
@@ -133,7 +135,7 @@ class Broker:
             self._format(file)
         with (self._data / "broker.log").open("wb") as out:
             process = subprocess.Popen(  # noqa: S603
-                _java("kafka.Kafka", str(file)),
+                [*self._java, "kafka.Kafka", str(file)],
                 stdout=out,
                 stderr=out,
                 preexec_fn=_stopped_with_parent() if self._dies_with_us else None,
@@ -168,7 +170,8 @@ class Broker:
         return 0 if self._process is None else self._process.wait()
 
     def _format(self, file: Path) -> None:
-        command = _java("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
+        tool = ("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
+        command = [*self._java, *tool]
         for user, password in self._scram.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
@@ -192,10 +195,6 @@ def _causes(output: str) -> str:
     """The lines of a broker's log that explain its end."""
     lines = [line for line in output.splitlines() if " ERROR " in line or "Exception" in line]
     return "\n".join(lines[:5]) or output[-2000:]
-
-
-def _java(main: str, *arguments: str) -> list[str]:
-    return ["java", "-Xmx512m", "-Djava.awt.headless=true", "-cp", f"{LIBS}/*", main, *arguments]
 
 
 def _stopped_with_parent() -> Callable[[], None] | None:
