@@ -106,6 +106,7 @@ def _bundle(trainer: Trainer, judged: Judged, card: ModelCardData) -> TrainedBun
         calibrations=tuple(judged.calibrations.values()),
         policy=judged.choice.policy,
         own_calibrations=judged.own_calibrations,
+        rough_calibrations=judged.rough_calibrations,
         provenance=provenance(trainer, judged),
         card=model_card(trainer.dataset, config, card),
         certificate=judged.certificate,
