@@ -132,7 +132,7 @@ def train(
         print_line(finding)
     print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.bundle.warnings)
+        write_training_report(report, training.findings, training.bundle.warnings, training.figures)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)

@@ -15,6 +15,7 @@ from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
+from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
 from inspector.evaluation.examined_dominance import examined_dominance
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
@@ -24,6 +25,7 @@ from inspector.evaluation.run import Examined, experts_of, finding_of, open_bund
 from inspector.judging.routing import RoutedResult
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
+from inspector.verdicts.defects import likelihood
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -64,6 +66,7 @@ def evaluate(
     shares = examined_dominance(pieces, recipe, verdicts)
     for warning in shares.warnings():
         _log.warning("%s", warning)
+    by_class = _by_class(pieces, verdicts)
     comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
     return Report(
         bundle=model.schema.name,
@@ -83,6 +86,8 @@ def evaluate(
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
         dominance=shares,
+        classes=by_class.classes,
+        confusion=by_class.confusion,
         pieces_routed=_results(pieces, verdicts),
         recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )
@@ -180,9 +185,33 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
             experts=tuple(sorted(experts_of(verdict))),
             pass_below=None if finding.limits is None else finding.limits.pass_below,
             fail_above=None if finding.limits is None else finding.limits.fail_above,
+            classes=row.defects,
+            defects=tuple(verdict.defects),
+            class_scores={each.name: likelihood(each) for each in verdict.classes if _is_scored(each)},
+            class_rule=verdict.class_rule,
         )
         for index, (row, verdict, finding, scout_score) in enumerate(columns)
     )
+
+
+def _by_class(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> ClassReport:
+    schema = pieces.model.schema
+    judged = [
+        JudgedPiece(
+            row.piece_id,
+            row.label,
+            row.defects,
+            units_of(row, schema.modalities),
+            enum_word(pb.Decision, verdict.decision),
+            tuple(verdict.defects),
+        )
+        for row, verdict in zip(pieces.rows, verdicts, strict=True)
+    ]
+    return class_report(judged, schema.classes)
+
+
+def _is_scored(entry: pb.ClassProbability) -> bool:
+    return entry.HasField("probability") or entry.HasField("raw_score")
 
 
 def state_of(modality: pb.Modality) -> str:

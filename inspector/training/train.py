@@ -1,8 +1,8 @@
 """Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from fusion.scored import Scored
 from inspector.training.advice import Advice, give
 from inspector.training.card import ModelCardData, model_card
+from inspector.training.class_report import trained_class_report
 from inspector.training.config import TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
@@ -31,6 +32,8 @@ class Training:
     bundle: TrainedBundle
     scored: Scored
     findings: tuple[str, ...]
+    figures: Mapping[str, object] = field(default_factory=dict)
+    """Further entries of the JSON report: figures by class."""
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
@@ -45,7 +48,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     kept = trainer.keep(results)
     judged = _judged(trainer, results, kept)
     card = _card(trainer, results, kept, judged, warnings)
-    return Training(_bundle(trainer, judged, card), judged.scored, card.findings())
+    figures = {} if card.by_class is None else asdict(card.by_class)
+    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), figures)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -90,6 +94,7 @@ def _card(
         shares.lines(),
         limits.lines,
         choices=choices_of(kept, judged),
+        by_class=trained_class_report(trainer.dataset, judged),
     )
 
 
