@@ -60,6 +60,12 @@ parity_pieces_option = click.option(
 )
 
 
+good_option = click.option(
+    "--good",
+    multiple=True,
+    metavar="NAME",
+    help="Class that counts as good, for a manifest without pieces labelled ok; repeatable.",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
@@ -97,6 +103,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
+@good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
 @report_option
@@ -109,6 +116,7 @@ def train(
     seed: int,
     epochs: int | None,
     weights: tuple[str, ...],
+    good: tuple[str, ...],
     checkpoint: Path | None,
     strict: bool,
     report: Path | None,
@@ -122,7 +130,7 @@ def train(
     """
     require_place(bundle)
     settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, weights_files(weights), strict)
+    options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
@@ -175,6 +183,7 @@ def weights_file(item: str) -> tuple[str, Path]:
     help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
 )
 @click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
+@good_option
 @click.option(
     "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
 )
@@ -188,6 +197,7 @@ def evaluate(
     report: Path | None,
     recipe: Path | None,
     pieces: Path | None,
+    good: tuple[str, ...],
     explanations: bool,
     card: bool,
 ) -> None:
@@ -199,7 +209,7 @@ def evaluate(
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe, good)
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")

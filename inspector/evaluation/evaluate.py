@@ -11,10 +11,13 @@ from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.check.labelled import in_split
+from inspector.dataset.good_class import question, recorded_good, with_good
 from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
+from inspector.dataset.uncertain import left_out, left_out_words
 from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
 from inspector.evaluation.examined_dominance import examined_dominance
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
@@ -41,15 +44,20 @@ def evaluate(
     false_reject_rate: float,
     progress: Progress,
     recipe_file: Path | None = None,
+    good: Sequence[str] = (),
 ) -> Report:
     """Examines the split, and the calibration split for noisy-or's calibration alone; decides by the recipe of a file,
-    or else by one that requires everything. Raises ConfigError for a recipe that does not fit."""
+    or else by one that requires everything. `good`: classes that count as good; by default those of the bundle's
+    training. Raises ConfigError for a recipe that does not fit."""
     rows = read_manifest(manifest)
+    model = open_bundle(bundle)
+    rows = with_good(rows, good or recorded_good(model.schema.provenance, rows))
     demand_grouped_splits(rows)
     judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
     for warning in survey(manifest, judged):
         _log.warning("%s", warning)
-    model = open_bundle(bundle)
+    if unused := left_out(in_split(rows, split)):
+        _log.info("Left out of split %s, for their label is not certain: %s", split, left_out_words(unused))
     demand_bit_depths(judged, model.schema.modalities)
     recipe = recipe_for(model, rows, recipe_file)
     pieces, reference = (
@@ -88,6 +96,7 @@ def evaluate(
         dominance=shares,
         classes=by_class.classes,
         confusion=by_class.confusion,
+        left_out=unused,
         pieces_routed=_results(pieces, verdicts),
         recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )
@@ -240,6 +249,8 @@ def _experts_of(pieces: Examined, modality: str) -> list[str]:
 def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
     chosen = [row for row in rows if row.split == split and row.label != "unknown"]
     if {row.label for row in chosen} < {"ok", "nok"}:
+        if asked := question(rows):
+            raise ManifestError(asked)
         raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")
     return chosen
 

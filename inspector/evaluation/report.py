@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from json import dumps
 from pathlib import Path
 
+from inspector.dataset.uncertain import left_out_words
 from inspector.evaluation.class_figures import ClassFigures, ClassReport, Confusion
 from inspector.evaluation.class_tables import class_tables
 from inspector.evaluation.dominance import Dominance
@@ -116,6 +117,7 @@ def page(report: Report) -> str:
             f"# {report.bundle} {report.version} on split {report.split}",
             "",
             counts(report.pieces, report.defective, report.recordings),
+            *not_used(report),
             "",
             judged_by(report),
             "",
@@ -157,6 +159,13 @@ def by_class(report: Report) -> list[str]:
     """The section on defect classes; empty without any."""
     tables = class_tables(ClassReport(report.classes, report.confusion)) if report.confusion else []
     return ["## By defect class", "", *tables, ""] if tables else []
+
+
+def not_used(report: Report) -> list[str]:
+    """What is left out; empty where nothing is."""
+    if not report.left_out:
+        return []
+    return [f"Left out, for their label is not certain: {left_out_words(report.left_out)}."]
 
 
 def judged_by(report: Report) -> str:

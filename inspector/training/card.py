@@ -36,6 +36,8 @@ class ModelCardData:
     """Sentences on limits and calibrations: what was chosen, and what it rests on."""
     choices: Sequence[Choice] = ()
     """What was chosen under uncertainty, against what."""
+    labels: Sequence[str] = ()
+    """Sentences on pieces whose label is not certain."""
     by_class: ClassReport | None = None
     """Figures by defect class, from cross-fitted scores."""
 
@@ -47,6 +49,7 @@ class ModelCardData:
         comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
         comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
         return (
+            *self.labels,
             comparison,
             *(choice.line() for choice in self.choices),
             *self.routing,
@@ -71,6 +74,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "",
             *_data(dataset),
             "",
+            *(line for sentence in card.labels for line in (sentence, "")),
             "## Experts",
             "",
             _fitted_on(card),

@@ -1,5 +1,6 @@
 """Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from fusion.scored import Scored
+from inspector.dataset.uncertain import left_out, uncertain_lines
 from inspector.training.advice import Advice, give
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.class_report import trained_class_report
@@ -23,6 +25,8 @@ from inspector.training.findings import choices_of, dominance_of, fit_advice, li
 from inspector.training.judged import Judged
 from inspector.training.refit import not_refitted
 from inspector.training.trainer import Progress, Trainer, TrainOptions
+
+_log = logging.getLogger("inspector.training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,10 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    trainer = Trainer(Dataset(manifest, config.labels), config, options, progress)
+    dataset = Dataset(manifest, config.labels, good=options.good, soft=config.uncertain_labels == "soft")
+    trainer = Trainer(dataset, config, options, progress)
+    for line in uncertain_lines(dataset.rows, soft=dataset.soft):
+        _log.info("%s", line)
     seen = [row for row in trainer.dataset.rows if row.split != "test"]
     warnings += give(file_survey(manifest, seen, progress), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
@@ -48,7 +55,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     kept = trainer.keep(results)
     judged = _judged(trainer, results, kept)
     card = _card(trainer, results, kept, judged, warnings)
-    figures = {} if card.by_class is None else asdict(card.by_class)
+    figures = {"left_out": left_out(dataset.rows), **({} if card.by_class is None else asdict(card.by_class))}
     return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), figures)
 
 
@@ -94,6 +101,7 @@ def _card(
         shares.lines(),
         limits.lines,
         choices=choices_of(kept, judged),
+        labels=uncertain_lines(trainer.dataset.rows, soft=trainer.dataset.soft),
         by_class=trained_class_report(trainer.dataset, judged),
     )
 
