@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspector.dataset.importing.items import DataImportError
+from inspector.dataset.importing.table import Columns, table
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, read_manifest
 from inspector.dataset.uncertain import is_uncertain, left_out, uncertain_lines
 
@@ -58,6 +60,20 @@ def test_what_is_left_out_is_counted_by_reason_and_split(tmp_path: Path) -> None
     )
     assert "1 pieces (unknown: 1) of split train; 1 pieces (defect_probability 0.67: 1) of split test" in rest
     assert uncertain_lines(found[-1:], soft=True) == []
+
+
+def test_a_table_may_have_a_probability_in_place_of_a_label(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("photo,prob\na.png,0.0\nb.png,0.33333\nc.png,1\nd.png,\n")
+    found = list(table(tmp_path / "labels.csv", Columns({"top": "photo"}, None, probability="prob"), ()))
+    assert [(item.label, item.defect_probability) for item in found] == [
+        ("ok", None),
+        ("unknown", 0.33333),
+        ("nok", None),
+        ("unknown", None),
+    ]
+    (tmp_path / "labels.csv").write_text("photo,prob\na.png,66 %\n")
+    with pytest.raises(DataImportError, match=r"labels.csv:2: '66 %' is no probability from 0 to 1"):
+        list(table(tmp_path / "labels.csv", Columns({"top": "photo"}, None, probability="prob"), ()))
 
 
 @pytest.mark.train
