@@ -18,10 +18,7 @@ class Platt(Part):
 
 
 class ClassScale(Part):
-    """Probability that a defective piece has a class: sigmoid(slope * logit + bias), by the class's log-odds.
-
-    `Defective` means that a recording which can show the class is. The log-odds are the head's.
-    """
+    """Probability of a class by the head's log-odds of it: sigmoid(slope * logit + bias), before bounds."""
 
     slope: float = Field(gt=0)
     """Multiplies the log-odds."""

@@ -54,7 +54,8 @@ def write_starter(bundle: Bundle, bundle_folder: Path, out: Path, starter: Start
 def recipe_text(bundle: Bundle, bundle_folder: Path, out: Path, starter: Starter) -> str:
     """Every camera and sensor of the bundle, required, with windows as long as its inputs."""
     recipe = strict_recipe(bundle, bundle_folder)
-    return "\n".join([*_head(bundle, recipe, _relative(bundle_folder, out), starter), *_sources(bundle, recipe), *_rules(bundle), ""])
+    head = _head(bundle, recipe, _relative(bundle_folder, out), starter)
+    return "\n".join([*head, *_sources(bundle, recipe), *_rules(bundle), ""])
 
 
 def service_text(starter: Starter) -> str:

@@ -1,4 +1,4 @@
-"""Scores the defect classes of one piece: see `fusion.class_scores` for the formula."""
+"""Scores the defect classes of one piece, within the bounds of `fusion.class_scores`."""
 
 from fusion.calibration import probability
 from fusion.class_scores import class_score
@@ -37,7 +37,7 @@ def _score(
     scale = calibration.class_scales.get(entry.name)
     if scale is None:
         return
-    value = class_score(score, bound, probability(logit, 1 / scale.slope, scale.bias))
+    value = class_score(probability(logit, 1 / scale.slope, scale.bias), score, bound)
     if scale.shared:
         entry.raw_score = value
     else:

@@ -55,7 +55,7 @@ def _classes(
     for name, logit in zip(dataset.classes, logits_K, strict=True):
         scale = calibration.class_scales[name]
         bound = _bound(name, dataset.modalities, chances)
-        value = class_score(score, bound, probability(float(logit), 1 / scale.slope, scale.bias))
+        value = class_score(probability(float(logit), 1 / scale.slope, scale.bias), score, bound)
         entries.append(pb.ClassProbability(name=name, probability=value))
     return entries
 

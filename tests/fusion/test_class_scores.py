@@ -6,19 +6,19 @@ from fusion.class_scores import any_defective, class_score
 
 
 @pytest.mark.parametrize(
-    ("defective", "carriers", "share", "expected"),
+    ("defective", "carriers", "own", "expected"),
     [
-        (0.9, None, 0.5, 0.45),
-        (0.9, [0.1], 0.5, 0.05),
+        (0.9, None, 0.5, 0.5),
+        (0.9, [0.1], 0.5, 0.1),
         (0.2, [0.9], 1.0, 0.2),
         (0.99, [0.5, 0.5], 1.0, 0.75),
-        (0.99, [0.02, 0.0], 0.9, 0.018),
+        (0.99, [0.02, 0.0], 0.9, 0.02),
     ],
 )
-def test_a_class_is_the_smaller_chance_of_a_defect_times_its_share(
-    defective: float, carriers: list[float] | None, share: float, expected: float
+def test_a_class_is_no_likelier_than_the_piece_or_the_recordings_that_show_it_are_defective(
+    defective: float, carriers: list[float] | None, own: float, expected: float
 ) -> None:
-    assert class_score(defective, carriers, share) == pytest.approx(expected)
+    assert class_score(own, defective, carriers) == pytest.approx(expected)
 
 
 def test_no_recording_is_certainly_good() -> None:

@@ -1,8 +1,7 @@
-"""Calibrates classes: how likely a defective piece has a class, by the head's log-odds of the class.
+"""Calibrates classes: one scale for the head's log-odds of all classes, and one for each class near it.
 
-Fitted on pieces of which a recording that can show the class is defective, and which name their classes. All classes
-together give one scale; each class is drawn to it in proportion to its independent parts. A class with too few keeps
-the shared scale. Letters: P pieces, K classes.
+Each class is drawn to the shared scale in proportion to its independent parts; one with too few keeps the shared scale.
+Fitted on good pieces and on pieces that name their classes. Letters: P pieces, K classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from fusion.calibration import Labels, Scores
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration, ClassScale, Modality
 from inspector.dataset.check.labelled import num_parts
-from inspector.dataset.labels import own_label, units_of
+from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import PieceRow
 from inspector.training.calibration.scales import SURE, Prior, Scale, fit_scale
 from inspector.training.calibration.units import num_units
@@ -22,16 +21,15 @@ from inspector.training.dataset import Dataset
 from inspector.training.head.scores import Fusion
 
 ENOUGH_PARTS = 10
-"""Least independent parts that show a class: with fewer it keeps the scale of all classes."""
-WEAK = Prior(1.0, 0.0, 1.0, 1.0)
-"""Of the shared scale. Margins of kernel machines need a slope of 2 to 4, log-odds of networks of 1."""
-SLOPE_ERROR, BIAS_ERROR = 0.3, 1.0
-"""Of a class about the shared scale: classes differ in how frequent they are more than in their slope. The slope's is
-relative."""
+"""Least independent parts with a class, and without it: with fewer it keeps the scale of all classes."""
+WEAK = Prior(1.0, 0.0, 3.0, 3.0)
+"""Of the shared scale: log-odds of networks need a slope of 1, margins of kernel machines one of 2 to 5."""
+SLOPE_ERROR, BIAS_ERROR = 0.2, 0.3
+"""Of a class about the shared scale, as of a set of experts about theirs; the slope's is relative."""
 
 
 class _Evidence(NamedTuple):
-    """Defective pieces by which one class is calibrated."""
+    """Pieces by which one class is calibrated."""
 
     logits: Scores
     shows: Labels
@@ -40,6 +38,8 @@ class _Evidence(NamedTuple):
     """Together as many as the pieces are independent."""
     parts: int
     """Independent parts that show the class."""
+    others: int
+    """Independent parts that do not."""
 
 
 def with_class_scales(
@@ -59,8 +59,9 @@ def class_scales(
     rows: Sequence[PieceRow], logits_PK: Scores, able: Labels, classes: Sequence[str], modalities: Sequence[Modality]
 ) -> dict[str, ClassScale]:
     """By class; `able`: pieces that the experts can score."""
+    named = np.array([row.label == "ok" or bool(row.defects) for row in rows], np.bool_)
     found = {
-        name: _evidence(name, rows, logits, able & ~np.isnan(logits), modalities)
+        name: _evidence(name, rows, logits, able & named & ~np.isnan(logits), modalities)
         for name, logits in zip(classes, logits_PK.T, strict=True)
     }
     shared = _shared([*found.values()])
@@ -70,28 +71,23 @@ def class_scales(
 def _evidence(
     name: str, rows: Sequence[PieceRow], logits: Scores, able: Labels, modalities: Sequence[Modality]
 ) -> _Evidence:
-    carriers = [modality for modality in modalities if name in modality.classes]
-    chosen = [index for index, row in enumerate(rows) if able[index] and _is_bad(row, carriers, modalities)]
-    shows = np.array([name in rows[index].defects for index in chosen], np.bool_)
-    units = [units_of(rows[index], modalities) for index in chosen]
+    chosen = [rows[index] for index in np.flatnonzero(able).tolist()]
+    shows = np.array([name in row.defects for row in chosen], np.bool_)
+    units = [units_of(row, modalities) for row in chosen]
     weight = num_units(units, np.ones(len(chosen), np.bool_)) / max(len(chosen), 1)
-    showing = [rows[index] for index in chosen if name in rows[index].defects]
-    values = logits[chosen].clip(-SURE, SURE)
-    return _Evidence(values, shows, np.full(len(chosen), weight), num_parts(showing, modalities))
-
-
-def _is_bad(row: PieceRow, carriers: Sequence[Modality], modalities: Sequence[Modality]) -> bool:
-    """Whether a recording that can show the class is defective, in a piece that names its classes."""
-    if row.label != "nok" or not row.defects:
-        return False
-    if not carriers or len(carriers) == len(modalities):
-        return True
-    return any((own_label(row, modality) or row.label) == "nok" for modality in carriers)
+    with_it, without = ([row for row in chosen if (name in row.defects) is side] for side in (True, False))
+    return _Evidence(
+        logits[able].clip(-SURE, SURE),
+        shows,
+        np.full(len(chosen), weight),
+        num_parts(with_it, modalities),
+        num_parts(without, modalities),
+    )
 
 
 def _shared(found: Sequence[_Evidence]) -> Scale:
-    """Of all classes together; a piece counts once for all of them."""
-    if not any(len(each.logits) for each in found):
+    """Of all classes together."""
+    if not any(each.shows.any() for each in found):
         return Scale(WEAK.slope, WEAK.bias, WEAK.slope_error, WEAK.bias_error)
     logits = np.concatenate([each.logits for each in found])
     shows = np.concatenate([each.shows for each in found])
@@ -100,7 +96,7 @@ def _shared(found: Sequence[_Evidence]) -> Scale:
 
 
 def _scale(evidence: _Evidence, shared: Scale) -> ClassScale:
-    if evidence.parts < ENOUGH_PARTS:
+    if min(evidence.parts, evidence.others) < ENOUGH_PARTS:
         return ClassScale(slope=shared.slope, bias=shared.bias, parts=evidence.parts, shared=True)
     prior = Prior(shared.slope, shared.bias, SLOPE_ERROR * shared.slope, BIAS_ERROR)
     own = fit_scale(evidence.logits, evidence.shows.astype(np.float64), evidence.weights, prior)
