@@ -8,6 +8,7 @@ import click
 
 from inspector.cli.errors import report_user_errors
 from inspector.cli.source_place import Place, Resolved, place_options
+from inspector.config.opening import COMMAND_PATIENCE_S
 from inspector.sources.arrivals import FolderError
 from inspector.sources.folder import FolderSource
 from inspector.sources.gathering import Gathering
@@ -114,7 +115,8 @@ def _watch(resolved: Resolved, folder: Path, watching: Watching) -> None:
     content = FrameContent(resolved.target, watching.large_to)
     journal = Journal((watching.journal or folder / NAME).resolve(), folder)
     click.echo(f"{folder}: {' or '.join(naming.texts)}, to {resolved.describe()}; Ctrl+C ends", err=True)
-    with closing(journal), resolved.open() as (publisher, stop):
+    patience_s = COMMAND_PATIENCE_S if watching.once else None
+    with closing(journal), resolved.open(patience_s) as (publisher, stop):
         gathering = Gathering(naming, spec, watching.wait_s)
         done = None if watching.done is None else watching.done.resolve()
         watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done)

@@ -77,19 +77,20 @@ class Resolved:
         return self.service is None
 
     @contextmanager
-    def open(self) -> Iterator[tuple[PatientPublisher, threading.Event]]:
-        """The publisher, and an event that Ctrl+C and SIGTERM set. Raises LogError."""
+    def open(self, patience_s: float | None = None) -> Iterator[tuple[PatientPublisher, threading.Event]]:
+        """The publisher, and an event that Ctrl+C and SIGTERM set. `patience_s` ends the wait for a silent log.
+        Raises LogError."""
         quiet_client_logs()
-        with stopped_by_signals(STOP_S) as stop, self._publisher(stop) as publisher:
+        with stopped_by_signals(STOP_S) as stop, self._publisher(stop, patience_s) as publisher:
             yield publisher, stop
 
     @contextmanager
-    def _publisher(self, stop: threading.Event) -> Iterator[PatientPublisher]:
+    def _publisher(self, stop: threading.Event, patience_s: float | None) -> Iterator[PatientPublisher]:
         if self.service is None:
-            with kafka_publisher(self.addresses, self.target, stop) as publisher:
+            with kafka_publisher(self.addresses, self.target, stop, patience_s) as publisher:
                 yield publisher
         else:
-            with service_publisher(self.service, stop) as publisher:
+            with service_publisher(self.service, stop, patience_s) as publisher:
                 yield publisher
 
     def describe(self) -> str:

@@ -28,6 +28,7 @@ COMMANDS = (
     ("archive", "verify"),
     ("archive", "rebuild"),
     ("dead-letters",),
+    ("source", "folder", ".", "--once"),
 )
 
 
@@ -58,7 +59,7 @@ def test_a_command_ends_where_a_broker_hangs(tmp_path: Path, monkeypatch: pytest
 
 
 def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], port: int) -> str:
-    for module in ("inspector.config.opening", "inspector.cli.topics"):
+    for module in ("inspector.config.opening", "inspector.cli.topics", "inspector.cli.source_folder"):
         monkeypatch.setattr(f"{module}.COMMAND_PATIENCE_S", 0.3)
     monkeypatch.chdir(folder)
     write_toy_bundle(folder / "own")
