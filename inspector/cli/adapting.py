@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.places import require_writable
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.cli.training import FolderOrFile, report_training_errors
@@ -83,6 +84,7 @@ def adapt(
 
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
+    require_writable(out)
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
         draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
@@ -120,6 +122,7 @@ def distil(
 
     Example: inspector distil cup.ckpt line/manifest.jsonl --expert top-full --out small.ckpt
     """
+    require_writable(out)
     how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,

@@ -15,6 +15,7 @@ from rich.text import Text
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import report_user_errors
+from inspector.cli.places import require_writable
 from inspector.cli.printable import print_lines, printable_lines
 from inspector.cli.stages import WHOLE, clock_words
 from inspector.compile.compile import compile_bundle
@@ -110,6 +111,7 @@ def compile(
     )
     console = Console(stderr=True)
     loaded = load(bundle)
+    require_writable(out)
     with Lines(console, [*(expert.name for expert in loaded.schema.experts), "head"]) as lines:
         compiled, report = compile_bundle(loaded, job, lines.show, calibration, out)
     Console().print(_table(compiled))

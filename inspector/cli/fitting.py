@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
     print_warnings,
@@ -19,7 +20,7 @@ from inspector.cli.training import (
     weights_file,
 )
 from inspector.training.advice import write_training_report
-from inspector.training.export import write_bundle
+from inspector.training.export import require_place, write_bundle
 from inspector.training.good_only.descriptors import Backbone
 from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
 
@@ -78,6 +79,8 @@ def fit(
     """
     if not good_only:
         raise click.UsageError("this command fits on good pieces only: add --good-only, or use `inspector train`")
+    require_place(bundle)
+    require_writable_file(report)
     start = time.monotonic()
     options = GoodOptions(
         name=name,

@@ -1,7 +1,8 @@
 """`inspector source folder`: files that appear in a folder become pieces."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -120,7 +121,8 @@ def _watch(resolved: Resolved, folder: Path, watching: Watching) -> None:
         gathering = Gathering(naming, spec, watching.wait_s)
         done = None if watching.done is None else watching.done.resolve()
         watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done)
-        counts = watch.run(stop, watching.poll_s, once=watching.once, most=watching.count)
+        with resolved.measured("folder", partial(asdict, watch.counts)):
+            counts = watch.run(stop, watching.poll_s, once=watching.once, most=watching.count)
     click.echo(f"published {counts} on {resolved.target.topics.line}/{resolved.target.station}")
 
 

@@ -5,8 +5,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import asdict, dataclass
+from functools import partial, wraps
 from pathlib import Path
 
 import click
@@ -169,6 +169,7 @@ def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[t
         for follower in followers.values():
             stack.enter_context(follower)
         station = CameraStation(resolved.target, publisher, content, followers, shooting.wait_s, shooting.jpeg)
+        stack.enter_context(resolved.measured("camera", partial(asdict, station.counts)))
         done = station.run(shooting.triggers(stop), stop, shooting.count)
     click.echo(f"published {done} on {resolved.target.topics.line}/{resolved.target.station}")
 

@@ -16,6 +16,7 @@ from rich.markdown import Markdown
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import report_user_errors
+from inspector.cli.places import require_writable, require_writable_file
 from inspector.cli.printable import print_line, printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
@@ -121,6 +122,8 @@ def train(
     Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
     require_place(bundle)
+    require_writable(checkpoint)
+    require_writable_file(report)
     settings = TrainConfig() if config is None else read_train_config(config)
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
     with strictly(report), stages() as shown:
@@ -196,6 +199,7 @@ def evaluate(
     Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
     """
     loaded = load(bundle)
+    require_writable_file(pieces)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
@@ -236,6 +240,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
 
     Example: inspector export cup.ckpt --out bundles/cup --parity line/manifest.jsonl
     """
+    require_place(bundle)
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")

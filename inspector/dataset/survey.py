@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
 from inspector.dataset.files import layout_of, read_mask
-from inspector.dataset.findings import Finding, listed
+from inspector.dataset.findings import Finding, in_order, listed
 from inspector.dataset.forms import Form, odd_forms
 from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
 from inspector.dataset.progress import Progress, silent
@@ -35,7 +35,8 @@ def survey(manifest: Path, rows: Sequence[PieceRow], progress: Progress = silent
     files = survey_files(manifest.parent, rows, progress)
     bad = [*files.unreadable, *(finding for finding in files.odd if finding.severity == "error")]
     if bad:
-        raise ManifestError(listed(manifest, bad, scan_manifest(manifest).lines))
+        lines = scan_manifest(manifest).lines
+        raise ManifestError(listed(manifest, in_order(bad, lines), lines))
     return [*files.warnings, *(finding.text for finding in files.odd)]
 
 
