@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
@@ -39,12 +40,12 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Equal s
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option(
     "--old",
     required=True,
     multiple=True,
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Manifest of an old product, which must not be judged worse; repeatable.",
 )
 @out_option
@@ -94,7 +95,7 @@ def adapt(
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--expert", required=True, help="The camera's expert to replace.")
 @out_option
 @click.option(

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
@@ -28,7 +29,7 @@ FolderOrFile = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--good-only", is_flag=True, help="Required. Confirms that pieces with defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")

@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import report_user_errors
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable, require_writable_file
 from inspector.cli.printable import print_line, printable_lines
 from inspector.cli.stages import stages
@@ -90,7 +92,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--config", type=FolderOrFile, help="Training configuration (TOML). Default: chosen to fit the data.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
@@ -124,7 +126,7 @@ def train(
     require_place(bundle)
     require_writable(checkpoint)
     require_writable_file(report)
-    settings = TrainConfig() if config is None else read_train_config(config)
+    settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
     options = TrainOptions(seed, epochs, weights_files(weights), strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
@@ -139,6 +141,16 @@ def train(
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
+
+
+def named_after(folder: Path, settings: TrainConfig) -> TrainConfig:
+    """A bundle without a name of its own has that of its folder, where it can be one."""
+    if "name" in settings.model_fields_set:
+        return settings
+    try:
+        return settings.model_copy(update={"name": TrainConfig(name=folder.resolve().name).name})
+    except ValidationError:
+        return settings
 
 
 def weights_files(items: Sequence[str]) -> dict[str, Path]:
@@ -162,7 +174,7 @@ def weights_file(item: str) -> tuple[str, Path]:
 
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
 @click.option(
     "--false-rejects",
@@ -230,7 +242,7 @@ def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) 
 @click.option(
     "--parity",
     "manifest",
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Store calibration pieces of this manifest in the bundle, as `train` does.",
 )
 @parity_pieces_option
