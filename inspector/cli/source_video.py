@@ -13,6 +13,7 @@ import click
 import cv2
 
 from inspector.cli.errors import report_user_errors
+from inspector.cli.sizes import size_px
 from inspector.cli.source_place import Place, Resolved, cameras_of, place_options
 from inspector.sources.cameras import CameraStation
 from inspector.sources.newest import Follower, Opener
@@ -109,8 +110,8 @@ def camera(place: Place, shooting: Shooting, index: tuple[int, ...], size: str |
     inspector source camera 0 2 --camera top --camera side --stdin --config service.toml
     echo P-4711 | inspector source camera 0 --stdin --kafka kafka-1:9092 --line line-1 --camera top
     """
-    size_px = None if size is None else _size_px(size)
-    devices = [(f"camera {number}", device(number, size_px)) for number in index]
+    taken_px = None if size is None else size_px(size)
+    devices = [(f"camera {number}", device(number, taken_px)) for number in index]
     publish_pictures(place.resolve(shooting.names), shooting, devices)
 
 
@@ -148,13 +149,6 @@ def _video(url: str, user: str | None, password: str | None, *, again: bool) -> 
     if not Path(url).is_file():
         raise click.ClickException(f"{url} is no file and no address; write rtsp://HOST/PATH, or correct the path")
     return video_file(Path(url), again=again)
-
-
-def _size_px(text: str) -> tuple[int, int]:
-    width, separator, height = text.partition("x")
-    if not separator or not width.isdecimal() or not height.isdecimal():
-        raise click.BadParameter(f"{text!r} is no size; write WIDTHxHEIGHT, such as 1920x1080")
-    return int(width), int(height)
 
 
 def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[tuple[str, Opener]]) -> None:

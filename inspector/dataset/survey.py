@@ -9,7 +9,7 @@ from pathlib import Path
 from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
 from inspector.dataset.files import layout_of, read_mask
 from inspector.dataset.findings import Finding, in_order, listed
-from inspector.dataset.forms import Form, odd_forms
+from inspector.dataset.forms import Form, odd_forms, still_channels
 from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
 from inspector.dataset.progress import Progress, silent
 from inspector.dataset.recordings import RecordingError, read_recording
@@ -58,6 +58,7 @@ def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = sile
         files.odd += odd_forms(f"camera {name}", camera.forms)
     for name, forms in sorted(sensors.items()):
         files.odd += odd_forms(f"sensor {name}", forms)
+        files.odd += still_channels(name, forms)
     return files
 
 
@@ -96,5 +97,4 @@ def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
 
 def _check_signal(root: Path, signal: SignalRow, piece_id: str, forms: list[Form]) -> None:
     recording = read_recording(root / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal))
-    num_samples, num_channels = recording.samples.shape
-    forms.append(Form.of_signal(piece_id, signal, num_samples, num_channels))
+    forms.append(Form.of_signal(piece_id, signal, recording.samples))
