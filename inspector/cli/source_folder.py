@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.errors import report_user_errors
-from inspector.cli.source_place import Place, Resolved, place_options
+from inspector.cli.source_place import Place, Resolved, large_hours_option, place_options, seconds
 from inspector.config.opening import COMMAND_PATIENCE_S
 from inspector.sources.arrivals import FolderError
 from inspector.sources.folder import FolderSource
@@ -31,6 +31,7 @@ class Watching:
     done: Path | None
     journal: Path | None
     large_to: str | None
+    large_hours: float | None
     once: bool
     count: int | None
 
@@ -66,6 +67,7 @@ class Watching:
 @click.option("--done", type=click.Path(path_type=Path, file_okay=False), help="Move published files to this folder.")
 @click.option("--journal", type=click.Path(path_type=Path), help=f"What was published. Default: DIR/{NAME}.")
 @click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record.")
+@large_hours_option
 @click.option("--once", is_flag=True, help="Publish what is there, and end.")
 @click.option("--count", type=click.IntRange(1), help="End after this many pieces.")
 @place_options
@@ -81,6 +83,7 @@ def folder(
     done: Path | None,
     journal: Path | None,
     large_to: str | None,
+    large_hours: float | None,
     once: bool,
     count: int | None,
 ) -> None:
@@ -100,7 +103,7 @@ def folder(
     inspector source folder shots --kafka kafka-1:9092 --line line-1 --camera top --once
     """
     resolved = place.resolve(cameras, sensors)
-    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, once, count)
+    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, large_hours, once, count)
     _watch(resolved, folder.resolve(), watching)
 
 
@@ -113,7 +116,7 @@ def _watch(resolved: Resolved, folder: Path, watching: Watching) -> None:
     if not names:
         raise TargetError("without --config nobody knows cameras and sensors: name them with --camera and --sensor")
     naming = NamePattern(watching.pattern, names)
-    content = FrameContent(resolved.target, watching.large_to)
+    content = FrameContent(resolved.target, watching.large_to, seconds(watching.large_hours))
     journal = Journal((watching.journal or folder / NAME).resolve(), folder)
     click.echo(f"{folder}: {' or '.join(naming.texts)}, to {resolved.describe()}; Ctrl+C ends", err=True)
     patience_s = COMMAND_PATIENCE_S if watching.once else None

@@ -44,6 +44,18 @@ _OPTIONS = (
 )
 
 
+large_hours_option = click.option(
+    "--large-hours",
+    type=click.FloatRange(min=1),
+    help="Remove files that a source wrote to --large-to longer ago; longer than the log keeps records. Default: they "
+    "stay.",
+)
+
+
+def seconds(hours: float | None) -> float | None:
+    return None if hours is None else 3600.0 * hours
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where to publish, as the command line says it."""

@@ -14,7 +14,7 @@ import cv2
 
 from inspector.cli.errors import report_user_errors
 from inspector.cli.sizes import size_px
-from inspector.cli.source_place import Place, Resolved, cameras_of, place_options
+from inspector.cli.source_place import Place, Resolved, cameras_of, large_hours_option, place_options, seconds
 from inspector.sources.cameras import CameraStation
 from inspector.sources.newest import Follower, Opener
 from inspector.sources.pictures import FrameContent, PictureError
@@ -45,6 +45,7 @@ _OPTIONS = (
     ),
     click.option("--jpeg", type=click.IntRange(1, 100), metavar="QUALITY", help="Send JPEG. Default: PNG, every bit."),
     click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record."),
+    large_hours_option,
 )
 
 
@@ -60,6 +61,7 @@ class Shooting:
     wait_s: float
     jpeg: int | None
     large_to: str | None
+    large_hours: float | None
 
     def triggers(self, stop: threading.Event) -> Iterator[Trigger]:
         numbered = Numbered(self.id_prefix)
@@ -81,11 +83,13 @@ def shooting_options(command: Callable[..., None]) -> Callable[..., None]:
         wait_s: float,
         jpeg: int | None,
         large_to: str | None,
+        large_hours: float | None,
         **options: object,
     ) -> None:
         if lines and every is not None:
             raise click.UsageError("give one of --every SECONDS and --stdin")
-        command(shooting=Shooting(names, every, lines, count, id_prefix, wait_s, jpeg, large_to), **options)
+        shooting = Shooting(names, every, lines, count, id_prefix, wait_s, jpeg, large_to, large_hours)
+        command(shooting=shooting, **options)
 
     wrapped: Callable[..., None] = call
     for option in reversed(_OPTIONS):
@@ -154,7 +158,7 @@ def _video(url: str, user: str | None, password: str | None, *, again: bool) -> 
 def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[tuple[str, Opener]]) -> None:
     """Follows all devices and publishes a piece for each trigger."""
     names = cameras_of(resolved.target, shooting.names, len(devices))
-    content = FrameContent(resolved.target, shooting.large_to)
+    content = FrameContent(resolved.target, shooting.large_to, seconds(shooting.large_hours))
     quiet()
     cv2.setNumThreads(1)
     followers = {name: Follower(shown, opener) for name, (shown, opener) in zip(names, devices, strict=True)}
