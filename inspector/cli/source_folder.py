@@ -10,6 +10,7 @@ import click
 from inspector.cli.errors import report_user_errors
 from inspector.cli.source_place import Place, Resolved, large_hours_option, place_options, seconds
 from inspector.config.opening import COMMAND_PATIENCE_S
+from inspector.dataset.recordings import Layout
 from inspector.sources.arrivals import FolderError
 from inspector.sources.folder import FolderSource
 from inspector.sources.gathering import Gathering
@@ -32,6 +33,7 @@ class Watching:
     journal: Path | None
     large_to: str | None
     large_hours: float | None
+    layout: Layout
     once: bool
     count: int | None
 
@@ -68,6 +70,8 @@ class Watching:
 @click.option("--journal", type=click.Path(path_type=Path), help=f"What was published. Default: DIR/{NAME}.")
 @click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record.")
 @large_hours_option
+@click.option("--columns", metavar="A,B", help="Channels of .csv and .tdms files by name or number, as in training.")
+@click.option("--channels-first", is_flag=True, help=".npy files are (channels, samples).")
 @click.option("--once", is_flag=True, help="Publish what is there, and end.")
 @click.option("--count", type=click.IntRange(1), help="End after this many pieces.")
 @place_options
@@ -84,6 +88,8 @@ def folder(
     journal: Path | None,
     large_to: str | None,
     large_hours: float | None,
+    columns: str | None,
+    channels_first: bool,
     once: bool,
     count: int | None,
 ) -> None:
@@ -103,7 +109,8 @@ def folder(
     inspector source folder shots --kafka kafka-1:9092 --line line-1 --camera top --once
     """
     resolved = place.resolve(cameras, sensors)
-    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, large_hours, once, count)
+    layout = Layout(tuple(columns.split(",")) if columns else (), channels_first)
+    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, large_hours, layout, once, count)
     _watch(resolved, folder.resolve(), watching)
 
 
@@ -123,7 +130,7 @@ def _watch(resolved: Resolved, folder: Path, watching: Watching) -> None:
     with closing(journal), resolved.open(patience_s) as (publisher, stop):
         gathering = Gathering(naming, spec, watching.wait_s)
         done = None if watching.done is None else watching.done.resolve()
-        watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done)
+        watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done, watching.layout)
         with resolved.measured("folder", partial(asdict, watch.counts)):
             counts = watch.run(stop, watching.poll_s, once=watching.once, most=watching.count)
     click.echo(f"published {counts} on {resolved.target.topics.line}/{resolved.target.station}")

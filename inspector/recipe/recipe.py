@@ -159,8 +159,8 @@ class Recipe(Table):
             if sensor.anchor in traces:
                 raise ValueError(
                     f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is a trace, which is no anchor: count from "
-                    "'entered', or from a camera; where a trace opens its piece, 'entered' is the end of that trace, and "
-                    "a negative start_s reaches back into it"
+                    "'entered', or from a camera; where a trace opens its piece, 'entered' is the end of that trace, "
+                    "and a negative start_s reaches back into it"
                 )
             if sensor.anchor not in known:
                 raise ValueError(f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is none of {sorted(known)}")

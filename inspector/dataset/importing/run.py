@@ -160,10 +160,7 @@ class _Writer:
 
     def _signal(self, item: Item) -> SignalRow:
         options = self._options
-        layout = Layout(
-            options.layout.columns if item.path.suffix.lower() in (".csv", ".tdms") else (),
-            options.layout.channels_first and item.path.suffix.lower() == ".npy",
-        )
+        layout = options.layout.of_file(item.path)
         return SignalRow(
             sensor=item.source or options.sensor,
             kind=options.kind,

@@ -203,3 +203,15 @@ def test_an_address_that_cannot_serve_counts_is_refused(config: Path, listen: st
         address = listen.format(port=taken.getsockname()[1])
         done = source("folder", config.parent, "--once", "--metrics", address, "--config", config)
     assert (done.exit_code, message in done.output) == (1, True), done.output
+
+
+def test_columns_of_a_csv_file_are_chosen_as_in_training(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "P-1_mic.csv").write_text("".join(f"9;{0.1 * (-1) ** number:.3f}\n" for number in range(400)))
+    (folder / "P-1_top.png").write_bytes(png())
+    refused = source("folder", folder, "--once", "--journal", tmp_path / "one", "--config", config)
+    assert "1 files left out" in refused.output, refused.output
+    done = source("folder", folder, "--once", "--journal", tmp_path / "two", "--columns", "2", "--config", config)
+    assert "1 pieces of 2 files on" in done.output, done.output
+    assert "SignalChunk" in types(config)
