@@ -28,6 +28,8 @@ COMMANDS = (
     ("archive", "verify"),
     ("archive", "rebuild"),
     ("dead-letters",),
+    ("deployments", "--differences"),
+    ("score", "truth.jsonl"),
     ("source", "folder", ".", "--once"),
 )
 
@@ -64,6 +66,7 @@ def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
     monkeypatch.chdir(folder)
     write_toy_bundle(folder / "own")
     (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "truth.jsonl").write_text("")
     (folder / "service.toml").write_text(CONFIG.format(port=port))
     done = CliRunner().invoke(main, [*command, "--config", "service.toml"])
     assert done.exit_code == 1
