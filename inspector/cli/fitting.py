@@ -13,6 +13,7 @@ from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
+    good_option,
     print_warnings,
     report_option,
     report_training_errors,
@@ -45,6 +46,7 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds choose the same pieces.")
+@good_option
 @strict_option
 @report_option
 @report_training_errors()
@@ -59,6 +61,7 @@ def fit(
     pass_share: float,
     name: str,
     seed: int,
+    good: tuple[str, ...],
     strict: bool,
     report: Path | None,
 ) -> None:
@@ -90,6 +93,7 @@ def fit(
         seed=seed,
         backbone=_backbone(weights, pretrained),
         pass_share=pass_share,
+        good=good,
         strict=strict,
     )
     with strictly(report), stages() as progress:

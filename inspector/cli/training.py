@@ -63,6 +63,12 @@ parity_pieces_option = click.option(
 )
 
 
+good_option = click.option(
+    "--good",
+    multiple=True,
+    metavar="NAME",
+    help="Class that counts as good, for a manifest without pieces labelled ok; repeatable.",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
@@ -100,6 +106,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
+@good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
 @report_option
@@ -112,6 +119,7 @@ def train(
     seed: int,
     epochs: int | None,
     weights: tuple[str, ...],
+    good: tuple[str, ...],
     checkpoint: Path | None,
     strict: bool,
     report: Path | None,
@@ -127,7 +135,7 @@ def train(
     require_writable(checkpoint)
     require_writable_file(report)
     settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
-    options = TrainOptions(seed, epochs, weights_files(weights), strict)
+    options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
@@ -137,7 +145,7 @@ def train(
         print_line(finding)
     print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.bundle.warnings)
+        write_training_report(report, training.findings, training.bundle.warnings, training.figures)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
@@ -190,6 +198,7 @@ def weights_file(item: str) -> tuple[str, Path]:
     help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
 )
 @click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
+@good_option
 @click.option(
     "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
 )
@@ -203,6 +212,7 @@ def evaluate(
     report: Path | None,
     recipe: Path | None,
     pieces: Path | None,
+    good: tuple[str, ...],
     explanations: bool,
     card: bool,
 ) -> None:
@@ -215,7 +225,7 @@ def evaluate(
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe, good)
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
