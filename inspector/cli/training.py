@@ -1,29 +1,19 @@
-"""`inspector train`, `evaluate` and `export`: the commands of the training half.
+"""`inspector train` and `export`: the commands of the training half.
 
 The command line imports this module only when one of these is called, so that serving starts without torch.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markdown import Markdown
 
-from inspector.bundle.card import write_section
-from inspector.bundle.load import BundleError, load
+from inspector.bundle.load import BundleError
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import print_line, printable_lines
+from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
-from inspector.dataset.manifest import Split
-from inspector.evaluation.evaluate import evaluate as evaluate_bundle
-from inspector.evaluation.explanations.evaluate import Explanations, explain
-from inspector.evaluation.explanations.page import explanation_page, write_explanations
-from inspector.evaluation.measured import MEASURED, measured, origin
-from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.parity.report import few
 from inspector.parity.schema import ENOUGH_PIECES, ParityError
 from inspector.training.advice import Advice, StrictError, write_training_report
@@ -155,69 +145,6 @@ def weights_file(item: str) -> tuple[str, Path]:
     if not separator or not Path(file).is_file():
         raise click.BadParameter(f"{item!r}: expected NAME=FILE with a file that exists", param_hint="--weights")
     return name, Path(file)
-
-
-@click.command()
-@click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
-@click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
-@click.option(
-    "--false-rejects",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Report the miss rate at this share of good pieces held back.",
-)
-@click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
-@click.option(
-    "--recipe",
-    type=FolderOrFile,
-    help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
-)
-@click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
-@click.option(
-    "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
-)
-@click.option("--card", is_flag=True, help="Write the figures into the model card of BUNDLE; replaces earlier ones.")
-@report_training_errors()
-def evaluate(
-    bundle: Path,
-    manifest: Path,
-    split: Split,
-    false_rejects: float,
-    report: Path | None,
-    recipe: Path | None,
-    pieces: Path | None,
-    explanations: bool,
-    card: bool,
-) -> None:
-    """Judges one split of MANIFEST with BUNDLE, as the service would, and reports how well.
-
-    Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
-    """
-    loaded = load(bundle)
-    if report is not None:
-        report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
-    with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
-    Console().print(Markdown(printable_lines(page(evaluation))))
-    if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
-    if pieces is not None:
-        write_pieces(evaluation, pieces)
-    explained = _explained(bundle, manifest, split, report) if explanations else None
-    if card:
-        source = origin("inspector evaluate --card", manifest, split, datetime.now(UTC).date())
-        write_section(loaded, MEASURED, measured(source, evaluation, loaded.schema, explained))
-        click.echo(f"the model card of {bundle} now holds these figures")
-
-
-def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) -> Explanations:
-    explanations = explain(bundle, manifest, split)
-    Console().print(Markdown(printable_lines(explanation_page(explanations))))
-    if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_explanations(explanations, report)))}")
-    return explanations
 
 
 @click.command()

@@ -1,5 +1,7 @@
 """Builds a verdict from a finding: modalities, expert runs, scores and classes."""
 
+from collections.abc import Collection, Sequence
+
 from fusion.calibration import probability
 from inspector.bundle.load import DIGEST_DIGITS
 from inspector.bundle.schema import Bundle, Expert
@@ -59,8 +61,12 @@ def _add_modality_score(examination: Examination, row: int, modality: pb.Modalit
 
 def primary_expert(examination: Examination, row: int, modality: str) -> Expert | None:
     """The most expensive expert that ran on this modality, preferring non-scouts; None where none ran."""
-    looks = examination.expert_outputs[row]
-    seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
+    return primary_of(examination.model.schema.experts, examination.expert_outputs[row].keys(), modality)
+
+
+def primary_of(experts: Sequence[Expert], ran: Collection[str], modality: str) -> Expert | None:
+    """The same of experts that ran, by name."""
+    seen = [expert for expert in experts if expert.modality == modality and expert.name in ran]
     return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
 
 

@@ -1,0 +1,79 @@
+"""`inspector evaluate`: judges a data set with a bundle and reports the figures. Needs the serving half alone.
+
+The tests of explanations and the model card need the training half, which is imported where they are asked for.
+"""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from inspector.bundle.load import BundleError, load
+from inspector.cli import missing_words
+from inspector.cli.errors import report_user_errors
+from inspector.cli.printable import printable_lines
+from inspector.cli.stages import stages
+from inspector.dataset.manifest import Split
+from inspector.evaluation.evaluate import evaluate as evaluate_bundle
+from inspector.evaluation.report import page, write_pieces, write_report
+
+FolderOrFile = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("bundle", type=FolderOrFile)
+@click.argument("manifest", type=FolderOrFile)
+@click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
+@click.option(
+    "--false-rejects",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Report the miss rate at this share of good pieces held back.",
+)
+@click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
+@click.option(
+    "--recipe",
+    type=FolderOrFile,
+    help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
+)
+@click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
+@click.option(
+    "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
+)
+@click.option("--card", is_flag=True, help="Write the figures into the model card of BUNDLE; replaces earlier ones.")
+@report_user_errors(BundleError)
+def evaluate(
+    bundle: Path,
+    manifest: Path,
+    split: Split,
+    false_rejects: float,
+    report: Path | None,
+    recipe: Path | None,
+    pieces: Path | None,
+    explanations: bool,
+    card: bool,
+) -> None:
+    """Judges one split of MANIFEST with BUNDLE, as the service would, and reports how well.
+
+    Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
+    """
+    loaded = load(bundle)
+    if explanations or card:
+        try:
+            from inspector.cli import measuring
+        except ModuleNotFoundError as exc:
+            raise click.ClickException(missing_words("evaluate --explanations and --card", exc)) from exc
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
+    with stages() as shown:
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
+    Console().print(Markdown(printable_lines(page(evaluation))))
+    if report is not None:
+        click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
+    if pieces is not None:
+        write_pieces(evaluation, pieces)
+    explained = measuring.explained(bundle, manifest, split, report) if explanations else None
+    if card:
+        measuring.write_card(loaded, manifest, evaluation, explained)
