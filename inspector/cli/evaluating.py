@@ -15,8 +15,11 @@ from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
-from inspector.evaluation.evaluate import evaluate as evaluate_bundle
+from inspector.evaluation.evaluate import evaluated
+from inspector.evaluation.evaluated import Evaluated
 from inspector.evaluation.report import page, write_pieces, write_report
+from inspector.report.from_evaluation import evaluation_content
+from inspector.report.page import write_page
 
 FolderOrFile = click.Path(path_type=Path)
 
@@ -32,7 +35,7 @@ FolderOrFile = click.Path(path_type=Path)
     type=click.FloatRange(0, 1),
     help="Report the miss rate at this share of good pieces held back.",
 )
-@click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
+@click.option("--report", type=FolderOrFile, help="Folder for report.html, report.json and report.md.")
 @click.option(
     "--recipe",
     type=FolderOrFile,
@@ -68,12 +71,19 @@ def evaluate(
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
+        complete = evaluated(bundle, manifest, split, false_rejects, shown, recipe)
+    evaluation = complete.report
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
+        _write(complete, report)
     if pieces is not None:
         write_pieces(evaluation, pieces)
     explained = measuring.explained(bundle, manifest, split, report) if explanations else None
     if card:
         measuring.write_card(loaded, manifest, evaluation, explained)
+
+
+def _write(complete: Evaluated, folder: Path) -> None:
+    figures, readable = write_report(complete.report, folder)
+    shown = write_page(evaluation_content(complete), folder / "report.html")
+    click.echo(f"written to {figures}, {readable} and, to look at in a browser, {shown}")

@@ -16,12 +16,15 @@ from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.parity.report import few
 from inspector.parity.schema import ENOUGH_PIECES, ParityError
+from inspector.report.page import write_page
 from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
 from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
+from inspector.training.report_page import training_content
+from inspector.training.train import Training
 from inspector.training.train import train as train_draft
 from inspector.training.trainer import TrainOptions
 
@@ -53,9 +56,8 @@ parity_pieces_option = click.option(
 strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
-report_option = click.option(
-    "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, with --strict too."
-)
+REPORT_HELP = "Write findings and warnings to this JSON file, with --strict too."
+report_option = click.option("--report", type=FolderOrFile, help=REPORT_HELP)
 
 
 @contextmanager
@@ -89,7 +91,11 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 )
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
-@report_option
+@click.option(
+    "--report",
+    type=FolderOrFile,
+    help=f"{REPORT_HELP} Next to it, as .html, a page with the figures and the worst pieces.",
+)
 @parity_pieces_option
 @report_training_errors()
 def train(
@@ -122,10 +128,24 @@ def train(
         print_line(finding)
     print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.bundle.warnings)
+        _write_report(training, bundle, report)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
+
+
+def _write_report(training: Training, bundle: Path, path: Path) -> None:
+    """The JSON file, and next to it the page of the same name."""
+    choices = training.trained.card.choices
+    write_training_report(path, training.findings, training.bundle.warnings, choices)
+    with stages() as shown:
+        content = training_content(training.trained, bundle, partial(shown, "worst pieces"))
+    click.echo(f"report: {write_page(content, page_beside(path))}, to look at in a browser")
+
+
+def page_beside(report: Path) -> Path:
+    """`train.html` for `train.json`, and for any other name that with `.html` behind it."""
+    return report.with_suffix(".html") if report.suffix == ".json" else report.with_name(f"{report.name}.html")
 
 
 def weights_files(items: Sequence[str]) -> dict[str, Path]:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from inspector.statistics.evidence import Choice
+
 Kind = Literal["chance", "dominance", "epochs", "evidence", "labels", "limits", "recordings", "weights"]
 
 _log = logging.getLogger("inspector.training")
@@ -49,7 +51,13 @@ def advice_lines(warnings: Sequence[Advice]) -> list[str]:
     return ["## Warnings of the training", "", *(f"- **{warning.kind}**: {warning.text}" for warning in warnings), ""]
 
 
-def write_training_report(path: Path, findings: Sequence[str], warnings: Sequence[Advice]) -> None:
-    """One JSON object: `findings` (sentences) and `warnings` (kind and text each)."""
-    content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings]}
+def write_training_report(
+    path: Path, findings: Sequence[str], warnings: Sequence[Advice], choices: Sequence[Choice] = ()
+) -> None:
+    """One JSON object: `findings` (sentences), `warnings` (kind and text each) and `choices` (with their gains)."""
+    content = {
+        "findings": list(findings),
+        "warnings": [asdict(warning) for warning in warnings],
+        "choices": [asdict(choice) for choice in choices],
+    }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fusion.scored import Scored
+from inspector.evaluation.dominance import Dominance
 from inspector.training.advice import Advice, give
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.config import TrainConfig
@@ -21,6 +22,7 @@ from inspector.training.export import TrainedBundle
 from inspector.training.findings import choices_of, dominance_of, fit_advice, limits_of, probabilities_of, provenance
 from inspector.training.judged import Judged
 from inspector.training.refit import not_refitted
+from inspector.training.report_page import Trained
 from inspector.training.trainer import Progress, Trainer, TrainOptions
 
 
@@ -31,6 +33,8 @@ class Training:
     bundle: TrainedBundle
     scored: Scored
     findings: tuple[str, ...]
+    trained: Trained
+    """For the report as a page."""
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
@@ -44,8 +48,10 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     results = trainer.cross_validate()
     kept = trainer.keep(results)
     judged = _judged(trainer, results, kept)
-    card = _card(trainer, results, kept, judged, warnings)
-    return Training(_bundle(trainer, judged, card), judged.scored, card.findings())
+    shares = dominance_of(trainer, judged)
+    card = _card(trainer, results, kept, judged, shares, warnings)
+    trained = Trained(f"Training of {config.name} {config.version}", trainer.dataset, judged, card, shares)
+    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), trained)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -72,11 +78,12 @@ def _card(
     results: Sequence[CrossValidationResult],
     kept: Kept,
     judged: Judged,
+    shares: Dominance,
     warnings: tuple[Advice, ...],
 ) -> ModelCardData:
     """With the warnings before and after fitting; raises StrictError for one under `strict`."""
     strict = trainer.options.strict
-    shares, limits = dominance_of(trainer, judged), limits_of(trainer, judged)
+    limits = limits_of(trainer, judged)
     warnings += give(fit_advice(trainer, results, kept.results, judged, shares), strict=strict)
     warnings += give(limits.warnings, strict=strict)
     return ModelCardData(
