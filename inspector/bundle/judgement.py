@@ -22,7 +22,7 @@ class LimitEvidence(Part):
 
     rate: float = Field(ge=0, le=1)
     """Share of the good (FAIL) or defective (PASS) pieces that lies on the wrong side of the limit at most."""
-    asked: float = Field(ge=0, le=1)
+    target_rate: float = Field(ge=0, le=1)
     """The rate that was asked for; smaller than `rate` where a bound on REVIEW relaxed it."""
     confidence: float = Field(gt=0, lt=1)
     """Probability that the rate is kept, over the draw of the pieces."""
@@ -30,7 +30,7 @@ class LimitEvidence(Part):
     """Independent pieces of this label: no recording counts twice."""
     beyond: float = Field(ge=0, le=1)
     """Share of these that lies on the wrong side."""
-    plain: float = Field(ge=0, le=1)
+    observed_limit: float = Field(ge=0, le=1)
     """The limit without allowance for other pieces: the other end of its interval."""
     method: Literal["count", "tail", "calibration"]
     """`count`: by the number of pieces beyond it. Too few for that: `tail`, by the scale of an exponential tail, or
