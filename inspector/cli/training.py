@@ -23,7 +23,7 @@ from inspector.training.config import TrainConfig, TrainConfigError, read_train_
 from inspector.training.experts.lora import LoraError
 from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
-from inspector.training.report_page import training_content
+from inspector.training.report_page import examined_by, training_content
 from inspector.training.train import Training
 from inspector.training.train import train as train_draft
 from inspector.training.trainer import TrainOptions
@@ -139,7 +139,8 @@ def _write_report(training: Training, bundle: Path, path: Path) -> None:
     choices = training.trained.card.choices
     write_training_report(path, training.findings, training.bundle.warnings, choices)
     with stages() as shown:
-        content = training_content(training.trained, bundle, partial(shown, "worst pieces"))
+        examine = examined_by(bundle, training.trained.dataset.root, partial(shown, "worst pieces"))
+        content = training_content(training.trained, examine)
     click.echo(f"report: {write_page(content, page_beside(path))}, to look at in a browser")
 
 

@@ -37,6 +37,11 @@ class Region:
     y: float
     width: float
     height: float
+    is_strong: bool = True
+
+
+STRONG = 0.5
+"""A region of less strength is drawn with dashes, as on the live page."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def _picture(view: View, index: int, evidence: pb.ImageEvidence, room: Room) -> 
     src = room.uri(picture.media_type, picture.data)
     layer = heat_layer(evidence.heat_map_png) if src and evidence.heat_map_png else b""
     which = f"image {index + 1} of {len(view.images)}" if len(view.images) > 1 else ""
-    regions = tuple(Region(r.x_px, r.y_px, r.width_px, r.height_px) for r in evidence.regions)
+    regions = tuple(Region(r.x_px, r.y_px, r.width_px, r.height_px, r.strength >= STRONG) for r in evidence.regions)
     where = "" if not regions else f"strongest at x {regions[0].x:.0f}, y {regions[0].y:.0f} px"
     return PictureView(
         name=plain(view.camera, MAX_NAME),
@@ -192,7 +197,8 @@ def _region(evidence: pb.SignalEvidence, length_s: float, highest_hz: float | No
     y, bottom = 2.0, sound.HEIGHT - 2.0
     if highest_hz is not None and evidence.HasField("low_hz") and evidence.HasField("high_hz"):
         y, bottom = (sound.HEIGHT * (1 - min(hz / highest_hz, 1.0)) for hz in (evidence.high_hz, evidence.low_hz))
-    return Region(round(x, 1), round(y, 1), round(max(end - x, 4.0), 1), round(max(bottom - y, 4.0), 1))
+    width, height = round(max(end - x, 4.0), 1), round(max(bottom - y, 4.0), 1)
+    return Region(round(x, 1), round(y, 1), width, height, evidence.strength >= STRONG)
 
 
 def _hertz(hz: float) -> str:

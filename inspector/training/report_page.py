@@ -1,6 +1,6 @@
 """Turns a training into the content of a report: scores of pieces that no encoder had seen, decided by the bundle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from fusion.calibration import Scores, probability
 from fusion.policy import routed
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
+from inspector.dataset.manifest import PieceRow
 from inspector.dataset.progress import Count
 from inspector.evaluation.dominance import Dominance
 from inspector.evaluation.outcomes import outcome_of
@@ -41,8 +42,12 @@ class Trained:
     shares: Dominance
 
 
-def training_content(trained: Trained, bundle: Path, progress: Count) -> Content:
-    """`bundle`: the written one, which examines the worst pieces again for their heat maps; `progress` counts them."""
+Examine = Callable[[Sequence[PieceRow]], Mapping[str, Shown]]
+"""Examines pieces again for their evidence; by piece id."""
+
+
+def training_content(trained: Trained, examine: Examine) -> Content:
+    """`examine` gets the worst pieces: see `examined_by`."""
     judged, scored = trained.judged, trained.judged.scored
     experts = [entry.expert for entry in judged.selected]
     ran = routed(judged.choice.policy, experts, scored, judged.calibrations)
@@ -51,6 +56,7 @@ def training_content(trained: Trained, bundle: Path, progress: Count) -> Content
     sets = expert_sets_of(trained.dataset, experts)
     decisions = decisions_of(scored, ran, judged.calibrations, sets)
     pieces = _pieces(trained, decisions, scores)
+    row_of = {piece.row.piece_id: piece.row for piece in pieces}
     return Content(
         title=trained.title,
         about=_about(trained),
@@ -61,7 +67,7 @@ def training_content(trained: Trained, bundle: Path, progress: Count) -> Content
         limits=_limits(whole),
         promise=certificate_words(judged.certificate),
         dominance=trained.shares,
-        shown=_shown(trained.dataset, bundle, named_in(worst(pieces)), progress),
+        shown=examine([row_of[name] for name in named_in(worst(pieces))]),
         advice=[warning.text for warning in trained.card.warnings],
         choices=[choice_row(choice) for choice in trained.card.choices],
         notes=[*trained.card.limits, *trained.card.routing, *trained.card.probabilities],
@@ -124,12 +130,16 @@ def _limits(calibration: Calibration) -> Limits:
     return Limits(calibration.pass_below, calibration.fail_above)
 
 
-def _shown(dataset: Dataset, bundle: Path, piece_ids: Sequence[str], progress: Count) -> dict[str, Shown]:
-    if not piece_ids:
-        return {}
-    by_id = {row.piece_id: row for row in dataset.rows}
-    examined = Examined(open_bundle(bundle), dataset.root, [by_id[name] for name in piece_ids], progress)
-    return {name: examined.shown(index) for index, name in enumerate(piece_ids)}
+def examined_by(bundle: Path, root: Path, progress: Count) -> Examine:
+    """By a written bundle; `progress` counts the pieces."""
+
+    def examine(rows: Sequence[PieceRow]) -> Mapping[str, Shown]:
+        if not rows:
+            return {}
+        examined = Examined(open_bundle(bundle), root, rows, progress)
+        return {row.piece_id: examined.shown(index) for index, row in enumerate(rows)}
+
+    return examine
 
 
 def choice_row(choice: Choice) -> ChoiceRow:
