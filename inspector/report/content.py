@@ -76,7 +76,7 @@ class Content:
     pieces: Sequence[ReportedPiece]
     outcome: Outcome
     curves: Sequence[ScoreCurve]
-    """First the score that decides."""
+    """First the score that decides; none where no score has good and defective pieces."""
     calibration: Calibration
     """Of all experts together, with its limits."""
     limits: Limits

@@ -1,5 +1,6 @@
 """Turns an evaluation into the content of a report."""
 
+import math
 from collections.abc import Sequence
 
 from inspector.dataset.labels import units_of
@@ -46,9 +47,13 @@ def _warning(split: str) -> Sequence[str]:
 def _pieces(evaluated: Evaluated) -> list[ReportedPiece]:
     modalities = evaluated.pieces.model.schema.modalities
     return [
-        ReportedPiece(row, result.decision, result.reason, result.score, units_of(row, modalities))
+        ReportedPiece(row, result.decision, result.reason, _finite(result.score), units_of(row, modalities))
         for row, result in zip(evaluated.pieces.rows, evaluated.report.pieces_routed, strict=True)
     ]
+
+
+def _finite(score: float | None) -> float | None:
+    return None if score is None or not math.isfinite(score) else score
 
 
 def _curves(evaluated: Evaluated) -> list[ScoreCurve]:

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from inspector.report.content import Content
@@ -40,12 +41,13 @@ def write_page(content: Content, path: Path) -> Path:
 
 
 def _context(content: Content, room: Room) -> Mapping[str, object]:
-    labels, decided = content.labels, content.curves[0]
+    labels = content.labels
+    scores = np.array([np.nan if piece.score is None else piece.score for piece in content.pieces])
     classes = by_class(content.pieces)
     return {
         "content": content,
         "steps": next_steps(content),
-        "histogram": histogram(decided.scores, labels, content.limits),
+        "histogram": histogram(scores, labels, content.limits),
         "roc": roc(content.curves[:MAX_CURVES], labels),
         "classes": classes[:MAX_CLASSES],
         "num_classes": len(classes),

@@ -57,6 +57,7 @@ def training_content(trained: Trained, examine: Examine) -> Content:
     decisions = decisions_of(scored, ran, judged.calibrations, sets)
     pieces = _pieces(trained, decisions, scores)
     row_of = {piece.row.piece_id: piece.row for piece in pieces}
+    card = trained.card
     return Content(
         title=trained.title,
         about=_about(trained),
@@ -68,9 +69,9 @@ def training_content(trained: Trained, examine: Examine) -> Content:
         promise=certificate_words(judged.certificate),
         dominance=trained.shares,
         shown=examine([row_of[name] for name in named_in(worst(pieces))]),
-        advice=[warning.text for warning in trained.card.warnings],
-        choices=[choice_row(choice) for choice in trained.card.choices],
-        notes=[*trained.card.limits, *trained.card.routing, *trained.card.probabilities],
+        advice=[warning.text for warning in card.warnings],
+        choices=[choice_row(choice) for choice in card.choices],
+        notes=[line.removeprefix("- ") for line in (*card.limits, *card.routing, *card.probabilities)],
     )
 
 

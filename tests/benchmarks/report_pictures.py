@@ -59,18 +59,14 @@ def simulated(folder: Path, lot: str) -> Iterator[PieceRow]:
     manifest = write_dataset(folder / lot, 2 * num, LineSettings(seed=int(lot), scenario=scenario))
     for index, row in enumerate(read_manifest(manifest)):
         split: Split = "test" if index < num else "calibration"
+        name, group = f"{lot}-{index:03}", lot if index < num else f"{lot} calibration"
         yield row.model_copy(
             update={
-                "piece_id": f"{lot}-{index:03}",
+                "piece_id": name,
                 "images": tuple(each.model_copy(update={"path": f"{lot}/{each.path}"}) for each in row.images),
                 "signals": tuple(each.model_copy(update={"path": f"{lot}/{each.path}"}) for each in row.signals),
                 "split": split,
-                "groups": {
-                    **row.groups,
-                    "image": f"{lot}-{index}",
-                    "signal": f"{lot}-{index}",
-                    "lot": f"{lot} {split}",
-                },
+                "groups": {"image": name, "signal": name, "lot": group},
             }
         )
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from inspector.report.page import MAX_BYTES, page, write_page
@@ -79,3 +80,11 @@ def test_pieces_without_a_single_mistake_make_a_page(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert "Escapes: 0" in text
     assert "Nothing is lacking by these figures" in text
+
+
+def test_pieces_without_any_score_make_a_page() -> None:
+    pieces = [reported("a", None, label="ok", reason="NO_IMAGE"), reported("b", None, "crack", reason="NO_IMAGE")]
+    text = page(replace(content(pieces), curves=()))
+    assert "2 pieces have no score" in text
+    assert 'id="roc"' not in text
+    assert "without a score" in text
