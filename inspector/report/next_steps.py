@@ -13,6 +13,8 @@ CLASS_ESCAPES = 0.1
 """Share of a class that may pass: the advice says how many recordings show that no more do. 29 without a miss do."""
 GATHERED, SHARE_GATHERED = 3, 0.5
 """Mistakes in one group of which the advice speaks: so many, and more than this share of all."""
+MUCH_REVIEW = 0.15
+"""Share of REVIEW from which the advice speaks of it."""
 MAX_STEPS = 20
 MAX_TEXT = 600
 """Characters of one piece of advice."""
@@ -25,6 +27,7 @@ def next_steps(content: Content) -> list[str]:
         *_missed(classes),
         *_gathered(by_group(content.pieces), content.pieces),
         *_without_judgement(content.pieces),
+        *_review(content),
         *content.advice,
         *_few(classes),
         *_unnamed(classes),
@@ -64,6 +67,16 @@ def _gathered(tables: Sequence[GroupTable], pieces: Sequence[ReportedPiece]) -> 
                 f"{first.wrong} of {total} wrong decisions are in {table.kind} {first.name}, which has "
                 f"{first.pieces} of {len(pieces)} pieces: see what differs there (labels, light, mounting, material)."
             )
+
+
+def _review(content: Content) -> Iterator[str]:
+    uncertain = sum(piece.reason == "UNCERTAIN" for piece in content.pieces if piece.decision == "REVIEW")
+    if uncertain > MUCH_REVIEW * len(content.pieces):
+        yield (
+            f"{uncertain} of {len(content.pieces)} pieces have scores between the limits, and a person looks at them. "
+            "See Worst REVIEW for wrong labels first; more independent recordings, or `review_share` in the training "
+            "configuration, make the zone narrower."
+        )
 
 
 def _without_judgement(pieces: Sequence[ReportedPiece]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,6 +59,12 @@ def write_training_report(
     content = {
         "findings": list(findings),
         "warnings": [asdict(warning) for warning in warnings],
-        "choices": [asdict(choice) for choice in choices],
+        "choices": [_plain(choice) for choice in choices],
     }
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _plain(choice: Choice) -> dict[str, object]:
+    """A gain that is not known is null: JSON has no NaN."""
+    known = choice.gain is not None and not math.isnan(choice.gain.mean)
+    return asdict(choice) | ({} if known else {"gain": None})

@@ -18,6 +18,7 @@ from inspector.evaluation.run import Examined, Shown, open_bundle
 from inspector.recipe.decision import DecisionResult, Limits
 from inspector.recipe.thresholds import certificate_words
 from inspector.report.content import ChoiceRow, Content, ReportedPiece, ScoreCurve
+from inspector.report.next_steps import limit_steps
 from inspector.report.worst import named_in, worst
 from inspector.statistics.bootstrap import NUM_DRAWS, Interval, unit_weights
 from inspector.statistics.classification import certainty
@@ -69,10 +70,17 @@ def training_content(trained: Trained, examine: Examine) -> Content:
         promise=certificate_words(judged.certificate),
         dominance=trained.shares,
         shown=examine([row_of[name] for name in named_in(worst(pieces))]),
-        advice=[warning.text for warning in card.warnings],
+        advice=list(_advice(card, whole)),
         choices=[choice_row(choice) for choice in card.choices],
         notes=[line.removeprefix("- ") for line in (*card.limits, *card.routing, *card.probabilities)],
     )
+
+
+def _advice(card: ModelCardData, whole: Calibration) -> Iterator[str]:
+    """The warnings, and what the limits lack where no warning says it."""
+    yield from (warning.text for warning in card.warnings)
+    if not any(warning.kind == "limits" for warning in card.warnings):
+        yield from limit_steps(whole)
 
 
 def _about(trained: Trained) -> tuple[str, ...]:

@@ -50,6 +50,12 @@ def test_missing_recordings_are_counted() -> None:
     assert "1 of 19 pieces went to REVIEW because a recording is missing" in steps(*line())
 
 
+def test_much_review_is_named() -> None:
+    text = steps(reported("good", 0.01), *(reported(f"between {n}", 0.5, label="ok") for n in range(9)))
+    assert "9 of 10 pieces have scores between the limits, and a person looks at them." in text
+    assert "between the limits" not in steps(*line())
+
+
 def test_limits_say_how_many_pieces_would_count() -> None:
     (step,) = limit_steps(content().calibration)
     assert step.startswith("109 more good pieces that share no recording, for training: 40 are too few")

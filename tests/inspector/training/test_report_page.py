@@ -1,8 +1,8 @@
 """The report of a training: pieces scored by encoders that had not seen them, and the worst of them to look at."""
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from inspector.evaluation.run import Shown
 from inspector.report.content import Content
 from inspector.report.page import page
 from inspector.report.worst import MAX_SHOWN, worst
+from inspector.statistics.evidence import Choice, Gain
 from inspector.training.advice import write_training_report
 from inspector.training.report_page import training_content
 from inspector.training.train import Training, train
@@ -68,5 +69,8 @@ def test_choices_stand_in_the_page_and_in_the_json(training: Training, content: 
     assert len(content.choices) == len(choices) > 0
     write_training_report(tmp_path / "train.json", training.findings, training.bundle.warnings, choices)
     written = json.loads((tmp_path / "train.json").read_text())
-    assert written["choices"] == json.loads(json.dumps([asdict(choice) for choice in choices]))
+    assert [each["chosen"] for each in written["choices"]] == [choice.chosen for choice in choices]
+    unknown = Choice("head", "a", "b", Gain("b", math.nan, 0, 0, 0, 0), "1 piece")
+    write_training_report(tmp_path / "other.json", (), (), [unknown])
+    assert json.loads((tmp_path / "other.json").read_text())["choices"][0]["gain"] is None
     assert content.choices[0].subject in page(content)
