@@ -1,7 +1,7 @@
 """Says in words what a model expected where a file holds something else: known keys, and what was likely meant."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -62,12 +62,18 @@ def likely(value: object, known: Sequence[str]) -> str:
 
 
 def _tables_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[type[BaseModel]]:
-    models = [model]
+    annotations: list[object] = [model]
     for key in keys:
         if isinstance(key, str):
-            fields = [table.model_fields[key].annotation for table in models if key in table.model_fields]
-            models = [variant for field in fields for variant in _models_in(field)]
-    return models
+            annotations = [inner for each in annotations for inner in _below(each, key)]
+    return [table for each in annotations for table in _models_in(each)]
+
+
+def _below(annotation: object, key: str) -> list[object]:
+    """What `key` of a table holds; in a table of tables the key may be any name."""
+    if get_origin(annotation) is Mapping:
+        return [get_args(annotation)[1]]
+    return [table.model_fields[key].annotation for table in _models_in(annotation) if key in table.model_fields]
 
 
 def _words_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:

@@ -216,6 +216,7 @@ def _calibration(calibration: Calibration, experts: Sequence[str], classes: Sequ
     label = f"calibration of {'+'.join(calibration.experts)}"
     yield from _unknown(label, calibration.experts, experts)
     yield from _unknown(f"{label}: classes", tuple(calibration.classes), classes)
+    yield from _unknown(f"{label}: class_scales", tuple(calibration.class_scales), classes)
     if list(calibration.experts) != sorted(set(calibration.experts)):
         yield f"{label}: the experts are not sorted, or named twice; export the bundle again"
     if calibration.pass_below > calibration.fail_above:

@@ -10,12 +10,15 @@ import click
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.cli.training import FolderOrFile, report_training_errors
+from inspector.dataset.good_class import recorded_good
+from inspector.dataset.manifest import read_manifest
 from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
 from inspector.training.adapt.adapt import adapt as adapt_bundle
 from inspector.training.adapt.continual import Retention, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.dataset import Dataset
+from inspector.training.export import TrainedBundle
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -85,8 +88,9 @@ def adapt(
     """
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
-        draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
-        successor = adapt_bundle(draft, Dataset(manifest), recipes, how, shown)
+        draft = load_checkpoint(checkpoint)
+        recipes = {str(path): _dataset(path, draft) for path in old}
+        successor = adapt_bundle(draft, _dataset(manifest, draft), recipes, how, shown)
     _save_if_passed(successor, checkpoint, out)
 
 
@@ -128,10 +132,16 @@ def distil(
     )
     try:
         with stages() as shown:
-            successor = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, shown)
+            draft = load_checkpoint(checkpoint)
+            successor = distil_expert(draft, _dataset(manifest, draft), expert, how, shown)
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _save_if_passed(successor, checkpoint, out)
+
+
+def _dataset(manifest: Path, draft: TrainedBundle) -> Dataset:
+    """With the good classes of the first training."""
+    return Dataset(manifest, good=recorded_good(draft.provenance, read_manifest(manifest)))
 
 
 def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None:

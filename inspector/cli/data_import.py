@@ -136,7 +136,8 @@ def yolo(source: Path, good: tuple[str, ...], names: str | None, **given: Unpack
 @_with(*_COMMON, *_SIGNALS)
 @click.option("--image", "images", multiple=True, metavar="CAMERA=COLUMN", help="Column of a path; repeatable.")
 @click.option("--signal", "signals", multiple=True, metavar="SENSOR=COLUMN", help="Column of a path.")
-@click.option("--label", required=True, metavar="COLUMN", help="Column of ok and nok, or of classes.")
+@click.option("--label", metavar="COLUMN", help="Column of ok and nok, or of classes.")
+@click.option("--probability", metavar="COLUMN", help="In place of --label: how likely a defect is, 0 ok to 1 nok.")
 @click.option("--defects", metavar="COLUMN", help="Column of the classes, with | between several.")
 @click.option("--piece", metavar="COLUMN", help="Column of the piece id. Default: the number of the row.")
 @click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Column that says what belongs together.")
@@ -147,7 +148,8 @@ def csv(
     good: tuple[str, ...],
     images: tuple[str, ...],
     signals: tuple[str, ...],
-    label: str,
+    label: str | None,
+    probability: str | None,
     defects: str | None,
     piece: str | None,
     groups: tuple[str, ...],
@@ -158,7 +160,9 @@ def csv(
     files = dict(_pair(text) for text in (*images, *signals))
     if not files:
         raise DataImportError("no column of recordings is named: give --image CAMERA=COLUMN or --signal SENSOR=COLUMN")
-    columns = Columns(files, label, defects, piece, groups, product)
+    if (label is None) == (probability is None):
+        raise DataImportError("name one of --label and --probability: the column that says which pieces are good")
+    columns = Columns(files, label, defects, piece, groups, product, probability)
     _write(source, table(source, columns, good), given)
 
 

@@ -12,6 +12,7 @@ from rich.markdown import Markdown
 from inspector.bundle.load import BundleError, load
 from inspector.cli import missing_words
 from inspector.cli.errors import report_user_errors
+from inspector.cli.good_option import good_option
 from inspector.cli.printable import printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
@@ -42,6 +43,7 @@ FolderOrFile = click.Path(path_type=Path)
     help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
 )
 @click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
+@good_option
 @click.option(
     "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
 )
@@ -55,6 +57,7 @@ def evaluate(
     report: Path | None,
     recipe: Path | None,
     pieces: Path | None,
+    good: tuple[str, ...],
     explanations: bool,
     card: bool,
 ) -> None:
@@ -71,7 +74,7 @@ def evaluate(
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        complete = evaluated(bundle, manifest, split, false_rejects, shown, recipe)
+        complete = evaluated(bundle, manifest, split, false_rejects, shown, recipe, good)
     evaluation = complete.report
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:

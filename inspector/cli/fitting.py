@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.good_option import good_option
 from inspector.cli.stages import stages
 from inspector.cli.training import (
     print_warnings,
@@ -43,6 +44,7 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds choose the same pieces.")
+@good_option
 @strict_option
 @report_option
 @report_training_errors()
@@ -57,6 +59,7 @@ def fit(
     pass_share: float,
     name: str,
     seed: int,
+    good: tuple[str, ...],
     strict: bool,
     report: Path | None,
 ) -> None:
@@ -86,6 +89,7 @@ def fit(
         seed=seed,
         backbone=_backbone(weights, pretrained),
         pass_share=pass_share,
+        good=good,
         strict=strict,
     )
     with strictly(report), stages() as progress:

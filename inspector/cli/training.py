@@ -12,6 +12,7 @@ import click
 
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import report_user_errors
+from inspector.cli.good_option import good_option
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.parity.report import few
@@ -89,6 +90,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
+@good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
 @click.option(
@@ -105,6 +107,7 @@ def train(
     seed: int,
     epochs: int | None,
     weights: tuple[str, ...],
+    good: tuple[str, ...],
     checkpoint: Path | None,
     strict: bool,
     report: Path | None,
@@ -118,7 +121,7 @@ def train(
     """
     require_place(bundle)
     settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, weights_files(weights), strict)
+    options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
@@ -136,8 +139,7 @@ def train(
 
 def _write_report(training: Training, bundle: Path, path: Path) -> None:
     """The JSON file, and next to it the page of the same name."""
-    choices = training.trained.card.choices
-    write_training_report(path, training.findings, training.bundle.warnings, choices)
+    write_training_report(path, training.findings, training.bundle.warnings, training.figures)
     with stages() as shown:
         examine = examined_by(bundle, training.trained.dataset.root, partial(shown, "worst pieces"))
         content = training_content(training.trained, examine)

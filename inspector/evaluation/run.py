@@ -22,9 +22,9 @@ from inspector.evaluation.recipes import recipe_for
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
+from inspector.judging.class_scores import primary_of
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import RoutedResult
-from inspector.judging.verdict_builder import primary_of
 from inspector.recipe.decision import DecisionResult, Limits
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes

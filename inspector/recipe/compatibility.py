@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
+from inspector.recipe.defects import unknown_classes
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe, Sensor
 from inspector.recipe.window import window_samples
@@ -22,7 +23,13 @@ def read_bundle(folder: Path) -> Bundle:
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
     """Everything in which the two differ."""
-    return [*_names(recipe, bundle), *_kinds(recipe, bundle), *_bit_depths(recipe, bundle), *_signals(recipe, bundle)]
+    return [
+        *_names(recipe, bundle),
+        *_kinds(recipe, bundle),
+        *_bit_depths(recipe, bundle),
+        *_signals(recipe, bundle),
+        *unknown_classes(recipe.name, recipe.defects, bundle),
+    ]
 
 
 def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.alerts import RecipeAlert, ScoreAlert
+from inspector.recipe.defects import DefectRules
 from inspector.recipe.keep import Keep
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.pieces import EVENTS
@@ -127,6 +128,8 @@ class Recipe(Table):
     """Runs the skipped experts too for a piece that fails early, so that its evidence is complete."""
     alerts: tuple[RecipeAlert, ...] = Field(default=(), max_length=64)
     """Conditions over several verdicts that people should hear of."""
+    defects: DefectRules = Field(default={}, max_length=256)
+    """Rules about single defect classes, one table `[defects.NAME]` for each."""
     keep: Keep = Keep()
     """Which recordings are kept, and for how long."""
 

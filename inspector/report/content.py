@@ -11,6 +11,7 @@ import numpy as np
 from fusion.calibration import Labels, Scores
 from inspector.bundle.schema import Calibration
 from inspector.dataset.manifest import PieceRow
+from inspector.evaluation.class_figures import ClassReport
 from inspector.evaluation.dominance import Dominance
 from inspector.evaluation.outcomes import Outcome
 from inspector.evaluation.run import Shown
@@ -84,11 +85,15 @@ class Content:
     promise: str
     """What is certified about misses."""
     dominance: Dominance
+    classes: ClassReport | None
+    """None where no class is known."""
     shown: Mapping[str, Shown]
     """By piece id, those that `worst` names."""
     advice: Sequence[str] = ()
     """Warnings, each with its remedy."""
     choices: Sequence[ChoiceRow] = ()
+    about_classes: str = ""
+    """Which pieces the figures of classes rest on, where these are not all."""
     notes: Sequence[str] = ()
     """Further sentences on limits, routes and experts."""
 

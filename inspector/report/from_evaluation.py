@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from inspector.dataset.labels import units_of
+from inspector.evaluation.class_figures import ClassReport
 from inspector.evaluation.evaluated import Evaluated
 from inspector.evaluation.report import counts, judged_by
 from inspector.recipe.decision import Limits
@@ -33,6 +34,7 @@ def evaluation_content(evaluated: Evaluated) -> Content:
         limits=limits_of(evaluated.recipe, schema, whole, names),
         promise=certificate_words(schema.certificate),
         dominance=report.dominance,
+        classes=ClassReport(report.classes, report.confusion) if report.classes and report.confusion else None,
         shown={name: evaluated.pieces.shown(index_of[name]) for name in named_in(worst(pieces))},
         advice=(*report.dominance.warnings(), *limit_steps(whole)),
     )

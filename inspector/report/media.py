@@ -13,7 +13,7 @@ import numpy as np
 
 from inspector.evaluation.run import Shown
 from inspector.report import sound
-from inspector.verdicts.sentence import plain
+from inspector.verdicts.plain_text import plain
 from inspector.verdicts.words import enum_word
 from inspector.web.encode import picture_of
 from protos.inspection.v1 import verdict_pb2 as pb

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from fusion.certificate import further_defects
 from inspector.bundle.schema import Calibration, LimitEvidence
+from inspector.evaluation.class_figures import ClassFigures
 from inspector.report.content import Content, ReportedPiece
-from inspector.report.tables import CONFIDENCE, UNNAMED, ClassRow, GroupTable, by_class, by_group
-from inspector.verdicts.sentence import plain
+from inspector.report.tables import GroupTable, by_group
+from inspector.verdicts.plain_text import plain
 
 CLASS_ESCAPES = 0.1
-"""Share of a class that may pass: the advice says how many recordings show that no more do. 29 without a miss do."""
+"""Share of a class that may pass: the advice says how many recordings show that no more do. 36 without a miss do."""
+ONE_SIDED = 0.975
+"""Confidence of the upper end of a two-sided interval of 95 %."""
 GATHERED, SHARE_GATHERED = 3, 0.5
 """Mistakes in one group of which the advice speaks: so many, and more than this share of all."""
 MUCH_REVIEW = 0.15
@@ -22,7 +25,7 @@ MAX_TEXT = 600
 
 def next_steps(content: Content) -> list[str]:
     """The most urgent first; at least one sentence."""
-    classes = by_class(content.pieces)
+    classes = () if content.classes is None else content.classes.classes
     steps = [
         *_missed(classes),
         *_gathered(by_group(content.pieces), content.pieces),
@@ -30,30 +33,33 @@ def next_steps(content: Content) -> list[str]:
         *_review(content),
         *content.advice,
         *_few(classes),
-        *_unnamed(classes),
+        *_unnamed(content),
     ]
     return [plain(step, MAX_TEXT) for step in dict.fromkeys(steps)][:MAX_STEPS] or [
         "Nothing is lacking by these figures. Test the bundle on recordings of another day before it decides alone."
     ]
 
 
-def _missed(classes: Sequence[ClassRow]) -> Iterator[str]:
+def _missed(classes: Sequence[ClassFigures]) -> Iterator[str]:
     """Classes of which more pass than a fair number of recordings could ever excuse."""
-    for row in (row for row in classes if row.passed and row.share > CLASS_ESCAPES):
+    for each in (each for each in classes if each.escapes > CLASS_ESCAPES * each.pieces):
         yield (
-            f"{row.passed} of {row.pieces} pieces with {row.name} passed. Look at them under Escapes: if the defect "
-            f"cannot be seen or heard there, no model finds it, so move or add a camera or sensor; else record more "
-            f"pieces with {row.name} for training."
+            f"{each.escapes} of {each.pieces} pieces with {each.name} passed. Look at them under Escapes: if the "
+            "defect cannot be seen or heard there, no model finds it, so move or add a camera or sensor; else record "
+            f"more pieces with {each.name} for training."
         )
 
 
-def _few(classes: Sequence[ClassRow]) -> Iterator[str]:
-    for row in (row for row in classes if row.share <= CLASS_ESCAPES and row.bound > CLASS_ESCAPES):
-        more = further_defects(row.parts, row.parts_passed, CLASS_ESCAPES, CONFIDENCE)
+def _few(classes: Sequence[ClassFigures]) -> Iterator[str]:
+    """Those with the fewest recordings first."""
+    for each in sorted(classes, key=lambda each: each.groups):
+        if each.escapes > CLASS_ESCAPES * each.pieces or (each.groups and each.escape_high <= CLASS_ESCAPES):
+            continue
+        more = further_defects(each.groups, min(each.escapes, each.groups), CLASS_ESCAPES, ONE_SIDED)
+        have = f"{each.groups} independent ones, of which {each.escapes} escaped" if each.groups else "none at all"
         yield (
-            f"{more} more recordings of {row.name}: {row.parts} independent ones, of which {row.parts_passed} passed, "
-            f"show only that at most {row.bound:.0%} escape. {more} more without an escape would show at most "
-            f"{CLASS_ESCAPES:.0%} ({CONFIDENCE:.0%} confidence)."
+            f"{more} more recordings of {each.name}: with {have}, the escape rate may be as high as "
+            f"{each.escape_high:.0%}. {more} more without an escape bring this down to {CLASS_ESCAPES:.0%}."
         )
 
 
@@ -110,10 +116,10 @@ def _limit_step(kind: str, decision: str, evidence: LimitEvidence) -> str:
     )
 
 
-def _unnamed(classes: Sequence[ClassRow]) -> Iterator[str]:
-    for row in classes:
-        if row.name == UNNAMED and len(classes) > 1:
-            yield (
-                f"Name the defects of {row.pieces} defective pieces in the manifest (`defects`): they teach no class, "
-                "and count in none."
-            )
+def _unnamed(content: Content) -> Iterator[str]:
+    nameless = sum(piece.is_defective and not piece.row.defects for piece in content.pieces)
+    if nameless:
+        yield (
+            f"Name the defects of {nameless} defective pieces in the manifest (`defects`): they teach no class, and "
+            "count in none."
+        )

@@ -8,20 +8,24 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from inspector.evaluation.class_figures import Confusion
+from inspector.evaluation.class_tables import MAX_COLUMNS
 from inspector.report.content import Content
 from inspector.report.histogram import histogram
 from inspector.report.media import MAX_MEDIA_BYTES, Room, absent, media_of
 from inspector.report.next_steps import next_steps
 from inspector.report.roc import MAX_CURVES, roc
 from inspector.report.scale import short
-from inspector.report.tables import CONFIDENCE, MAX_CLASSES, by_class, by_group
+from inspector.report.tables import by_group
 from inspector.report.worst import worst
-from inspector.verdicts.sentence import plain, sentence
+from inspector.verdicts.plain_text import plain
+from inspector.verdicts.sentence import sentence
 
 HERE = Path(__file__).parent
 MAX_BYTES = 15_000_000
 """Of the whole file. Text and plots are bounded by the rows of their tables; `media` bounds the rest."""
 MAX_NAME, MAX_TEXT = 80, 600
+MAX_CLASSES = 60
 MAX_CHOICES, MAX_NOTES, MAX_MODALITIES = 40, 40, 32
 
 
@@ -43,7 +47,7 @@ def write_page(content: Content, path: Path) -> Path:
 def _context(content: Content, room: Room) -> Mapping[str, object]:
     labels = content.labels
     scores = np.array([np.nan if piece.score is None else piece.score for piece in content.pieces])
-    classes = by_class(content.pieces)
+    classes = () if content.classes is None else content.classes.classes
     return {
         "content": content,
         "steps": next_steps(content),
@@ -51,15 +55,20 @@ def _context(content: Content, room: Room) -> Mapping[str, object]:
         "roc": roc(content.curves[:MAX_CURVES], labels),
         "classes": classes[:MAX_CLASSES],
         "num_classes": len(classes),
+        "confusion": None if content.classes is None else _narrow(content.classes.confusion),
         "groups": by_group(content.pieces),
         "worst": worst(content.pieces),
         "media": media_of(content.shown, room),
         "left_out": room.left_out,
-        "confidence": CONFIDENCE,
         "choices": content.choices[:MAX_CHOICES],
         "notes": content.notes[:MAX_NOTES],
         "modalities": list(content.dominance.modalities.items())[:MAX_MODALITIES],
     }
+
+
+def _narrow(confusion: Confusion) -> Confusion | None:
+    """None for a matrix that is too wide to read."""
+    return confusion if len(confusion.named) <= MAX_COLUMNS else None
 
 
 def _hash(style: str) -> str:
@@ -86,6 +95,6 @@ def _environment() -> Environment:
     return environment
 
 
-def _percent(share: float) -> str:
+def _percent(share: float | None) -> str:
     """Such as 2.5 %; nothing known is a dash."""
-    return "-" if share != share else f"{100 * share:.3g} %"
+    return "-" if share is None or share != share else f"{100 * share:.3g} %"

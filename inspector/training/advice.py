@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,18 +53,17 @@ def advice_lines(warnings: Sequence[Advice]) -> list[str]:
 
 
 def write_training_report(
-    path: Path, findings: Sequence[str], warnings: Sequence[Advice], choices: Sequence[Choice] = ()
+    path: Path, findings: Sequence[str], warnings: Sequence[Advice], figures: Mapping[str, object] | None = None
 ) -> None:
-    """One JSON object: `findings` (sentences), `warnings` (kind and text each) and `choices` (with their gains)."""
-    content = {
-        "findings": list(findings),
-        "warnings": [asdict(warning) for warning in warnings],
-        "choices": [_plain(choice) for choice in choices],
-    }
+    """One JSON object: `findings` (sentences), `warnings` (kind and text each), and further `figures`."""
+    content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings], **(figures or {})}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _plain(choice: Choice) -> dict[str, object]:
-    """A gain that is not known is null: JSON has no NaN."""
-    known = choice.gain is not None and not math.isnan(choice.gain.mean)
-    return asdict(choice) | ({} if known else {"gain": None})
+def choice_figures(choices: Sequence[Choice]) -> list[dict[str, object]]:
+    """For the JSON report. A gain that is not known is null: JSON has no NaN."""
+    return [asdict(choice) | ({} if _is_compared(choice) else {"gain": None}) for choice in choices]
+
+
+def _is_compared(choice: Choice) -> bool:
+    return choice.gain is not None and not math.isnan(choice.gain.mean)

@@ -54,6 +54,8 @@ class Checkpoint(Section):
     """As in the bundle."""
     own_calibrations: Mapping[str, Platt] = {}
     """Calibration of each expert's own log-odds, by name, as in the bundle."""
+    rough_calibrations: Mapping[str, Platt] = {}
+    """As in the bundle."""
     certificate: Certificate | None = None
     """As in the bundle."""
     provenance: Mapping[str, str | int | float]
@@ -76,6 +78,7 @@ def save_checkpoint(folder: Path, trained: TrainedBundle) -> None:
         calibrations=trained.calibrations,
         policy=trained.policy,
         own_calibrations=trained.own_calibrations,
+        rough_calibrations=trained.rough_calibrations,
         certificate=trained.certificate,
         provenance=trained.provenance,
         card=trained.card,
@@ -107,6 +110,7 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
         calibrations=content.calibrations,
         policy=content.policy,
         own_calibrations=content.own_calibrations,
+        rough_calibrations=content.rough_calibrations,
         certificate=content.certificate,
         provenance=content.provenance,
         card=content.card,

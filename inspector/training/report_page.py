@@ -69,6 +69,8 @@ def training_content(trained: Trained, examine: Examine) -> Content:
         limits=_limits(whole),
         promise=certificate_words(judged.certificate),
         dominance=trained.shares,
+        classes=card.by_class,
+        about_classes="Of the pieces that the head was judged on, as all experts together would decide them.",
         shown=examine([row_of[name] for name in named_in(worst(pieces))]),
         advice=list(_advice(card, whole)),
         choices=[choice_row(choice) for choice in card.choices],

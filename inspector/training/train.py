@@ -1,17 +1,20 @@
 """Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate."""
 
+import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from fusion.scored import Scored
+from inspector.dataset.uncertain import left_out, uncertain_lines
 from inspector.evaluation.dominance import Dominance
-from inspector.training.advice import Advice, give
+from inspector.training.advice import Advice, choice_figures, give
 from inspector.training.card import ModelCardData, model_card
+from inspector.training.class_report import trained_class_report
 from inspector.training.config import TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
@@ -25,6 +28,8 @@ from inspector.training.refit import not_refitted
 from inspector.training.report_page import Trained
 from inspector.training.trainer import Progress, Trainer, TrainOptions
 
+_log = logging.getLogger("inspector.training")
+
 
 @dataclass(frozen=True, eq=False)
 class Training:
@@ -35,13 +40,18 @@ class Training:
     findings: tuple[str, ...]
     trained: Trained
     """For the report as a page."""
+    figures: Mapping[str, object] = field(default_factory=dict)
+    """Further entries of the JSON report: choices, pieces left out, figures by class."""
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
     """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    trainer = Trainer(Dataset(manifest, config.labels), config, options, progress)
+    dataset = Dataset(manifest, config.labels, good=options.good, soft=config.uncertain_labels == "soft")
+    trainer = Trainer(dataset, config, options, progress)
+    for line in uncertain_lines(dataset.rows, soft=dataset.soft):
+        _log.info("%s", line)
     seen = [row for row in trainer.dataset.rows if row.split != "test"]
     warnings += give(file_survey(manifest, seen, progress), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
@@ -50,8 +60,13 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     judged = _judged(trainer, results, kept)
     shares = dominance_of(trainer, judged)
     card = _card(trainer, results, kept, judged, shares, warnings)
-    trained = Trained(f"Training of {config.name} {config.version}", trainer.dataset, judged, card, shares)
-    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), trained)
+    trained = Trained(f"Training of {config.name} {config.version}", dataset, judged, card, shares)
+    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), trained, _figures(dataset, card))
+
+
+def _figures(dataset: Dataset, card: ModelCardData) -> dict[str, object]:
+    by_class = {} if card.by_class is None else asdict(card.by_class)
+    return {"left_out": left_out(dataset.rows), "choices": choice_figures(card.choices), **by_class}
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -97,6 +112,8 @@ def _card(
         shares.lines(),
         limits.lines,
         choices=choices_of(kept, judged),
+        labels=uncertain_lines(trainer.dataset.rows, soft=trainer.dataset.soft),
+        by_class=trained_class_report(trainer.dataset, judged),
     )
 
 
@@ -113,6 +130,7 @@ def _bundle(trainer: Trainer, judged: Judged, card: ModelCardData) -> TrainedBun
         calibrations=tuple(judged.calibrations.values()),
         policy=judged.choice.policy,
         own_calibrations=judged.own_calibrations,
+        rough_calibrations=judged.rough_calibrations,
         provenance=provenance(trainer, judged),
         card=model_card(trainer.dataset, config, card),
         certificate=judged.certificate,

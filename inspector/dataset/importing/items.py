@@ -35,6 +35,8 @@ class Item:
     groups: Mapping[str, str] = field(default_factory=dict)
     mask: Mask | Path | None = None
     product: str = ""
+    defect_probability: float | None = None
+    """Of a piece whose label is not certain."""
 
 
 def is_image(path: Path) -> bool:

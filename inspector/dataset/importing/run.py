@@ -117,6 +117,7 @@ class _Writer:
                 images=tuple(self._image(item) for item in items if is_image(item.path)),
                 signals=tuple(self._signal(item) for item in items if not is_image(item.path)),
                 label=label,
+                defect_probability=items[0].defect_probability,
                 defects=tuple(sorted({name for item in items for name in item.defects})),
                 mask=self._mask(piece_id, items),
                 split="train",

@@ -7,6 +7,7 @@ import numpy as np
 
 from inspector.bundle.schema import Calibration, LimitEvidence
 from inspector.dataset.manifest import PieceRow
+from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
 from inspector.evaluation.dominance import Dominance, ModalityShare
 from inspector.evaluation.outcomes import outcome_of
 from inspector.evaluation.run import Shown
@@ -87,10 +88,28 @@ def content(
         limits=LIMITS,
         promise="no certificate",
         dominance=Dominance(len(pieces), 0.3, 0.5, {name: share}),
+        classes=by_class(pieces),
         shown={piece_id: files.shown(piece_id) for piece_id in named_in(worst(pieces))},
         choices=[ChoiceRow("experts", name, "another", "gains +0.1", "12 pieces", "")],
         notes=[f"FAIL above .9 of {name}."],
     )  # fmt: skip
+
+
+def by_class(pieces: Sequence[ReportedPiece]) -> ClassReport | None:
+    """Verdicts that fail name the first class."""
+    judged = [
+        JudgedPiece(
+            piece.row.piece_id,
+            piece.row.label,
+            piece.row.defects,
+            piece.units,
+            piece.decision,
+            piece.row.defects[:1] if piece.decision == "FAIL" else (),
+        )
+        for piece in pieces
+    ]
+    report = class_report(judged, ())
+    return report if report.classes else None
 
 
 def with_heat(made: Content) -> Content:

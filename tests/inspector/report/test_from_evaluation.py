@@ -83,6 +83,13 @@ def test_curves_have_the_areas_of_the_report_and_the_limits_of_the_bundle(comple
     assert limits["noisy-or"] is None
 
 
+def test_classes_are_those_of_the_report(complete: Evaluated) -> None:
+    classes = evaluation_content(complete).classes
+    assert classes is not None
+    assert (classes.classes, classes.confusion) == (complete.report.classes, complete.report.confusion)
+    assert "scratch" in [each.name for each in classes.classes]
+
+
 def test_progress_counts_files_pieces_decisions_and_the_whole(
     complete: Evaluated, told: list[tuple[str, int, int]]
 ) -> None:

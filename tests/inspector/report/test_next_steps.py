@@ -2,36 +2,49 @@
 
 from dataclasses import replace
 
-from fusion.certificate import rate_below
 from inspector.bundle.schema import LimitEvidence
+from inspector.evaluation.class_figures import class_report
+from inspector.report.content import ReportedPiece
 from inspector.report.next_steps import MAX_STEPS, limit_steps, next_steps
-from inspector.report.tables import by_class, by_group
+from inspector.report.tables import by_group
+from inspector.statistics.proportion import exact_interval
 from tests.inspector.report.parts import content, line, reported
 
 
-def steps(*pieces: object) -> str:
-    return "\n".join(next_steps(content([*pieces])))  # type: ignore[list-item]
+def steps(*pieces: ReportedPiece) -> str:
+    return "\n".join(next_steps(content(pieces)))
 
 
-def found(num: int, name: str) -> list[object]:
+def found(num: int, name: str) -> list[ReportedPiece]:
     return [reported(f"{name}-{index}", 0.99, name) for index in range(num)]
 
 
 def test_a_class_with_few_recordings_asks_for_as_many_as_are_lacking() -> None:
-    text = steps(reported("good", 0.01), *found(17, "Crack"))
-    assert "12 more recordings of Crack: 17 independent ones, of which 0 passed" in text
-    assert rate_below(17 + 12, 0, 0.95) <= 0.1 < rate_below(17 + 11, 0, 0.95)
+    text = steps(reported("good", 0.01), *found(24, "Crack"))
+    assert "12 more recordings of Crack: with 24 independent ones, of which 0 escaped" in text
+    assert exact_interval(0, 24 + 12)[1] <= 0.1 < exact_interval(0, 24 + 11)[1]
 
 
 def test_enough_recordings_ask_for_nothing() -> None:
-    assert "Crack" not in steps(reported("good", 0.01), *found(29, "Crack"))
+    assert "Crack" not in steps(reported("good", 0.01), *found(36, "Crack"))
 
 
 def test_pieces_that_share_a_recording_count_once() -> None:
-    shared = [replace(piece, units=frozenset({"one part"})) for piece in found(29, "Crack")]  # type: ignore[type-var]
-    (row,) = by_class(shared)  # type: ignore[arg-type]
-    assert (row.pieces, row.parts) == (29, 1)
-    assert "28 more recordings of Crack: 1 independent ones" in steps(reported("good", 0.01), *shared)
+    shared = [replace(piece, units=frozenset({"one part"})) for piece in found(36, "Crack")]
+    assert "35 more recordings of Crack: with 1 independent ones" in steps(reported("good", 0.01), *shared)
+
+
+def test_a_class_that_the_split_lacks_is_named() -> None:
+    made = content([reported("good", 0.01), reported("bad", 0.99, "Crack")])
+    report = class_report([], ("Dent",))
+    text = "\n".join(next_steps(replace(made, classes=report)))
+    assert "36 more recordings of Dent: with none at all, the escape rate may be as high as 100%." in text
+
+
+def test_defects_without_a_class_are_named() -> None:
+    assert "Name the defects of 2 defective pieces" in steps(
+        *(reported(f"bad {n}", 0.99, label="nok") for n in range(2)), reported("good", 0.01)
+    )
 
 
 def test_a_class_that_escapes_is_not_answered_by_a_number() -> None:

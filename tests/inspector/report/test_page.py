@@ -67,6 +67,15 @@ def test_long_lists_are_cut() -> None:
     assert len(text.encode()) < 4_000_000
 
 
+def test_classes_and_what_was_called_what_are_tables() -> None:
+    text = page(content())
+    assert "What was called what" in text
+    assert '<td class="number right">3</td>' in text
+    wide = page(content([*line(), *(reported(f"b{n}", 0.99, f"class {n}") for n in range(20))]))
+    assert "too wide for a page" in wide
+    assert "No class of defects is known" in page(replace(content(), classes=None))
+
+
 def test_without_room_the_figures_remain() -> None:
     text = page(content(), media_bytes=0)
     assert "data:" not in text.replace("img-src data:; media-src data:", "")

@@ -15,7 +15,7 @@ from inspector.report.content import Content
 from inspector.report.page import page
 from inspector.report.worst import MAX_SHOWN, worst
 from inspector.statistics.evidence import Choice, Gain
-from inspector.training.advice import write_training_report
+from inspector.training.advice import choice_figures, write_training_report
 from inspector.training.report_page import training_content
 from inspector.training.train import Training, train
 from tests.inspector.training.small_dataset import CONFIG, OPTIONS, report, write_small_dataset
@@ -67,10 +67,12 @@ def test_evidence_is_asked_for_of_the_worst_pieces_alone(content: Content, asked
 def test_choices_stand_in_the_page_and_in_the_json(training: Training, content: Content, tmp_path: Path) -> None:
     choices = training.trained.card.choices
     assert len(content.choices) == len(choices) > 0
-    write_training_report(tmp_path / "train.json", training.findings, training.bundle.warnings, choices)
-    written = json.loads((tmp_path / "train.json").read_text())
-    assert [each["chosen"] for each in written["choices"]] == [choice.chosen for choice in choices]
-    unknown = Choice("head", "a", "b", Gain("b", math.nan, 0, 0, 0, 0), "1 piece")
-    write_training_report(tmp_path / "other.json", (), (), [unknown])
-    assert json.loads((tmp_path / "other.json").read_text())["choices"][0]["gain"] is None
     assert content.choices[0].subject in page(content)
+    write_training_report(tmp_path / "train.json", training.findings, training.bundle.warnings, training.figures)
+    written = json.loads((tmp_path / "train.json").read_text())["choices"]
+    assert [each["chosen"] for each in written] == [choice.chosen for choice in choices]
+
+
+def test_a_gain_that_is_not_known_is_null() -> None:
+    unknown = Choice("head", "a", "b", Gain("b", math.nan, 0, 0, 0, 0), "1 piece")
+    assert choice_figures([unknown])[0]["gain"] is None

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from inspector.verdicts.sentence import MAX_TEXT, plain, sentence
+from inspector.verdicts.plain_text import MAX_TEXT, plain
+from inspector.verdicts.sentence import sentence
 from protos.inspection.v1 import verdict_pb2 as pb
 
 PRESENT, MISSING = pb.MODALITY_STATE_PRESENT, pb.MODALITY_STATE_MISSING
