@@ -81,7 +81,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise BundleError(f"{path}: cannot be read ({exc.strerror}); name a folder made by `inspector export`") from exc
+        raise BundleError(
+            f"{path}: cannot be read ({exc.strerror}); name a bundle: a folder made by `inspector train`"
+        ) from exc
 
 
 def _parsed(path: Path, content: bytes) -> Bundle:

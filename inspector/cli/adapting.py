@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.cli.training import FolderOrFile, report_training_errors
@@ -41,12 +43,12 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Equal s
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option(
     "--old",
     required=True,
     multiple=True,
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Manifest of an old product, which must not be judged worse; repeatable.",
 )
 @out_option
@@ -86,6 +88,7 @@ def adapt(
 
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
+    require_writable(out)
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
         draft = load_checkpoint(checkpoint)
@@ -96,7 +99,7 @@ def adapt(
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--expert", required=True, help="The camera's expert to replace.")
 @out_option
 @click.option(
@@ -124,6 +127,7 @@ def distil(
 
     Example: inspector distil cup.ckpt line/manifest.jsonl --expert top-full --out small.ckpt
     """
+    require_writable(out)
     how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,

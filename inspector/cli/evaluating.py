@@ -13,6 +13,8 @@ from inspector.bundle.load import BundleError, load
 from inspector.cli import missing_words
 from inspector.cli.errors import report_user_errors
 from inspector.cli.good_option import good_option
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable_file
 from inspector.cli.printable import printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
@@ -27,7 +29,7 @@ FolderOrFile = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
 @click.option(
     "--false-rejects",
@@ -71,6 +73,7 @@ def evaluate(
             from inspector.cli import measuring
         except ModuleNotFoundError as exc:
             raise click.ClickException(missing_words("evaluate --explanations and --card", exc)) from exc
+    require_writable_file(pieces)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:

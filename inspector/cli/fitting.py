@@ -10,6 +10,8 @@ import click
 
 from encoders.vision import Weights
 from inspector.cli.good_option import good_option
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
     print_warnings,
@@ -20,7 +22,7 @@ from inspector.cli.training import (
     weights_file,
 )
 from inspector.training.advice import write_training_report
-from inspector.training.export import write_bundle
+from inspector.training.export import require_place, write_bundle
 from inspector.training.good_only.descriptors import Backbone
 from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
 
@@ -28,7 +30,7 @@ FolderOrFile = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--good-only", is_flag=True, help="Required. Confirms that pieces with defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")
@@ -81,6 +83,8 @@ def fit(
     """
     if not good_only:
         raise click.UsageError("this command fits on good pieces only: add --good-only, or use `inspector train`")
+    require_place(bundle)
+    require_writable_file(report)
     start = time.monotonic()
     options = GoodOptions(
         name=name,

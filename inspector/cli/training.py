@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import report_user_errors
 from inspector.cli.good_option import good_option
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable, require_writable_file
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.parity.report import few
@@ -82,7 +85,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--config", type=FolderOrFile, help="Training configuration (TOML). Default: chosen to fit the data.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
@@ -120,7 +123,9 @@ def train(
     Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
     require_place(bundle)
-    settings = TrainConfig() if config is None else read_train_config(config)
+    require_writable(checkpoint)
+    require_writable_file(report, None if report is None else page_beside(report))
+    settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
     options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
@@ -151,6 +156,16 @@ def page_beside(report: Path) -> Path:
     return report.with_suffix(".html") if report.suffix == ".json" else report.with_name(f"{report.name}.html")
 
 
+def named_after(folder: Path, settings: TrainConfig) -> TrainConfig:
+    """A bundle without a name of its own has that of its folder, where it can be one."""
+    if "name" in settings.model_fields_set:
+        return settings
+    try:
+        return settings.model_copy(update={"name": TrainConfig(name=folder.resolve().name).name})
+    except ValidationError:
+        return settings
+
+
 def weights_files(items: Sequence[str]) -> dict[str, Path]:
     """By network. Two files for one network are an error."""
     files: dict[str, Path] = {}
@@ -176,7 +191,7 @@ def weights_file(item: str) -> tuple[str, Path]:
 @click.option(
     "--parity",
     "manifest",
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Store calibration pieces of this manifest in the bundle, as `train` does.",
 )
 @parity_pieces_option
@@ -186,6 +201,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
 
     Example: inspector export cup.ckpt --out bundles/cup --parity line/manifest.jsonl
     """
+    require_place(bundle)
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")

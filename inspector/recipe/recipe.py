@@ -157,7 +157,14 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _anchors_exist(self) -> Self:
         known = {"entered", *(camera.name for camera in self.cameras)}
+        traces = {sensor.name for sensor in self.sensors if sensor.bind == "piece"}
         for sensor in self.sensors:
+            if sensor.anchor in traces:
+                raise ValueError(
+                    f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is a trace, which is no anchor: count from "
+                    "'entered', or from a camera; where a trace opens its piece, 'entered' is the end of that trace, "
+                    "and a negative start_s reaches back into it"
+                )
             if sensor.anchor not in known:
                 raise ValueError(f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is none of {sorted(known)}")
         return self

@@ -95,7 +95,8 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
         weights = load_file(folder / WEIGHTS_NAME)
     except (OSError, ValidationError, SafetensorError) as exc:
         remedy = "name a folder that `inspector train --checkpoint` wrote, with this version of inspector"
-        raise CheckpointError(f"{folder}: {exc}; {remedy}") from exc
+        why = f"cannot be read ({exc.strerror})" if isinstance(exc, OSError) else str(exc)
+        raise CheckpointError(f"{folder}: {why}; {remedy}") from exc
     widths = (content.token_dim, len(content.classes))
     experts = tuple(_expert(saved, widths) for saved in content.experts)
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)

@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -102,8 +102,13 @@ def require_place(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
         raise ExportError(f"{folder} contains files that are no bundle: name a new or empty folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder.parent, os.W_OK):
-        raise ExportError(f"{folder.parent} cannot be written by this user: name another folder, or give the right")
+    try:
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as exc:
+        raise ExportError(
+            f"{folder.parent} cannot be written ({exc.strerror}): name another folder, or give this user the right"
+        ) from exc
 
 
 def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:

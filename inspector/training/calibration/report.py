@@ -56,8 +56,8 @@ def _limit_line(limit: str, kind: str, decision: str, evidence: LimitEvidence) -
     few = "" if evidence.method == "count" else f", too few to count ({_needed(evidence)} are enough)"
     return (
         f"{limit}, rather than {evidence.observed_limit:.3g} that these pieces alone would give: at most "
-        f"{evidence.rate:.2%} of {kind} pieces {decision}, at {evidence.confidence:.0%} confidence by {evidence.num_pieces} independent "
-        f"ones{few}; of these, {evidence.beyond:.2%} do."
+        f"{evidence.rate:.2%} of {kind} pieces {decision}, at {evidence.confidence:.0%} confidence by "
+        f"{evidence.num_pieces} independent ones{few}; of these, {evidence.beyond:.2%} do."
     )
 
 
@@ -103,8 +103,8 @@ def _warnings(scored: Scored, chosen: Calibration) -> Iterator[Advice]:
 def _relaxed(kind: str, decision: str, evidence: LimitEvidence) -> str:
     return (
         f"review_share left no room for {evidence.target_rate:.1%} of {kind} pieces that {decision}, and the limit "
-        f"promises {evidence.rate:.1%}: leave review_share out, or record more independent pieces ({evidence.num_pieces} "
-        f"{kind} ones here)"
+        f"promises {evidence.rate:.1%}: leave review_share out, or record more independent pieces "
+        f"({evidence.num_pieces} {kind} ones here)"
     )
 
 
