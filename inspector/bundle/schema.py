@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inspector.bundle.compiled import Compiled, CompiledFor, CompiledGraph, Parity, Precision
+from inspector.bundle.framing import Alignment, Framing
 from inspector.bundle.judgement import Calibration, Certificate, Claim, LimitEvidence, Platt, Policy, Router
 from inspector.bundle.part import Name, Part
 from streams.join.assembly import BitDepth
@@ -29,6 +30,7 @@ from streams.observation import ModalityKind
 
 __all__ = [
     "MANIFEST_NAME",
+    "Alignment",
     "Bundle",
     "Calibration",
     "Certificate",
@@ -37,6 +39,7 @@ __all__ = [
     "CompiledFor",
     "CompiledGraph",
     "Expert",
+    "Framing",
     "Head",
     "ImageInput",
     "LimitEvidence",
@@ -178,6 +181,8 @@ class Modality(Part):
     """Of a camera's images in training; None: those filled 8 or 16 bits."""
     orientation: Literal["as stored"] = "as stored"
     """Which way round a camera's images are seen: no EXIF orientation turns them, here, in training and on the line."""
+    framing: Framing | None = None
+    """Which part of a camera's pictures is judged, and how they are aligned; None: all of them, as they come."""
     plausibility: Plausibility | None = None
     """None: only a source that gives one value throughout is implausible."""
 
