@@ -120,9 +120,10 @@ class _Level:
         begin = joined(scaled(start, 1 / self._share), moved(left, top)).astype(np.float32)
         criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, MAX_STEPS, _EPSILON)
         template = self._picture[top:bottom, left:right]
+        seen = np.full_like(picture, 255) if self._mask is None else self._mask
         try:
             correlation, warp = cv2.findTransformECC(
-                template, picture, begin, cv2.MOTION_EUCLIDEAN, criteria, self._mask, _BLUR_PX
+                template, picture, begin, cv2.MOTION_EUCLIDEAN, criteria, seen, _BLUR_PX
             )
         except cv2.error:  # no convergence, or no overlap
             return None

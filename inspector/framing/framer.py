@@ -18,6 +18,7 @@ from inspector.framing.png import Grey, grey_picture
 from inspector.framing.refusal import Refusal
 from streams.observation import Image, MissingReason
 
+
 class Framer:
     """Frames the pictures of one camera. Raises ValueError for settings that contradict each other."""
 
@@ -66,10 +67,11 @@ class Framer:
             part = image[top:bottom, left:right]
         else:
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            part = cv2.warpAffine(
-                image, placement.to_picture, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            border = cv2.BORDER_REPLICATE
+            part = _like(
+                cv2.warpAffine(image, placement.to_picture, (width, height), flags=flags, borderMode=border), image
             )
-        return np.ascontiguousarray(part) if self._inside is None else _hidden(np.asarray(part), self._inside)
+        return np.ascontiguousarray(part) if self._inside is None else _hidden(part, self._inside)
 
     def frame(self, image: Image) -> Image | Refusal:
         """Both in one."""
@@ -87,7 +89,9 @@ class Framer:
         left, top, right, bottom = self._box
         shift, turn = shift_px(found.to_picture, ((left + right) / 2, (top + bottom) / 2)), turn_deg(found.to_picture)
         if found.correlation < align.min_correlation:
-            return f"correlation with the reference {found.correlation:.2f}, expected at least {align.min_correlation:g}"
+            return (
+                f"correlation with the reference {found.correlation:.2f}, expected at least {align.min_correlation:g}"
+            )
         if shift > align.max_shift_px:
             return f"the piece lies {shift:.0f} px off the reference, expected at most {align.max_shift_px:g}"
         if turn > align.max_turn_deg + 0.01:
@@ -128,4 +132,8 @@ def _hidden(part: Image, inside: Grey) -> Image:
     mean = cv2.mean(part, inside)[: 1 if part.ndim == 2 else 3]
     hidden = np.empty(part.shape, part.dtype)
     hidden[...] = np.round(mean).astype(part.dtype)
-    return cv2.copyTo(part, inside, hidden)
+    return _like(cv2.copyTo(part, inside, hidden), part)
+
+
+def _like(pixels: cv2.typing.MatLike, image: Image) -> Image:
+    return np.asarray(pixels, np.uint8) if image.dtype == np.uint8 else np.asarray(pixels, np.uint16)

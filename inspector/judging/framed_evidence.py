@@ -55,6 +55,4 @@ def _region(box: Box, shape: tuple[int, ...], picture: Picture, placement: Place
     width, height = (int(side) for side in last - first)
     if min(width, height) == 0:
         return ImageRegion()
-    return ImageRegion(
-        x_px=int(first[0]), y_px=int(first[1]), width_px=width, height_px=height, strength=box.strength
-    )
+    return ImageRegion(x_px=int(first[0]), y_px=int(first[1]), width_px=width, height_px=height, strength=box.strength)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
+from inspector.framing.agreement import disagreements
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe, Sensor
 from inspector.recipe.window import window_samples
@@ -22,7 +23,13 @@ def read_bundle(folder: Path) -> Bundle:
 
 def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
     """Everything in which the two differ."""
-    return [*_names(recipe, bundle), *_kinds(recipe, bundle), *_bit_depths(recipe, bundle), *_signals(recipe, bundle)]
+    return [
+        *_names(recipe, bundle),
+        *_kinds(recipe, bundle),
+        *_bit_depths(recipe, bundle),
+        *_framings(recipe, bundle),
+        *_signals(recipe, bundle),
+    ]
 
 
 def _names(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
@@ -53,6 +60,13 @@ def _bit_depths(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
             here = "not given" if camera.bit_depth is None else str(camera.bit_depth)
             expectation = f"bit_depth is {here} here and {there} in the bundle"
             yield _problem(recipe, camera.name, expectation, f"set bit_depth = {there}, or train for this camera")
+
+
+def _framings(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    """Regions, masks, alignments and tiles that the recipe repeats otherwise than the bundle has them."""
+    for camera in recipe.cameras:
+        for expectation, remedy in disagreements(camera.name, camera, bundle, camera.bit_depth):
+            yield _problem(recipe, camera.name, expectation, remedy)
 
 
 def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:

@@ -125,8 +125,10 @@ def erased(view: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[
     shown = piece.views[expert.modality]
     image = shown.images[view.output.image]
     picture = Picture(expert.modality, image.shape[1], image.shape[0])
-    region = framed_evidence(picture, relevance, view.placement).regions[0]
-    return [replace(piece, clips={}, views={expert.modality: replace(shown, images=(inpainted(image, region),))})]
+    placement = view.placement and replace(view.placement, inside=None)
+    regions = framed_evidence(picture, relevance, placement).regions
+    images = (inpainted(image, regions[0]) if regions else image,)  # none: it lies beside an aligned picture
+    return [replace(piece, clips={}, views={expert.modality: replace(shown, images=images)})]
 
 
 def _samples(view: ExpertView) -> Samples | None:
