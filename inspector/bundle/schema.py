@@ -17,9 +17,9 @@ The head graph has, per expert in the order of `experts`, the inputs `tokens_<ex
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.bundle.compiled import Compiled, CompiledFor, CompiledGraph, Parity, Precision
 from inspector.bundle.framing import Alignment, Framing
@@ -59,6 +59,8 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "bundle.json"
+MAX_NETWORK_PX = 2**24
+"""Pixels of all tiles of one picture: 64 MB of input in grey, and some times as much while a network runs."""
 
 
 class ImageInput(Part):
@@ -82,6 +84,13 @@ class ImageInput(Part):
     """Subtracted after scaling to 0..1."""
     std: float = Field(default=0.5, gt=0)
     """Divides the difference."""
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        num_px = self.rows * self.cols * self.tile_height_px * self.tile_width_px
+        if num_px > MAX_NETWORK_PX:
+            raise ValueError(f"the tiles of one picture have {num_px} pixels, more than {MAX_NETWORK_PX}")
+        return self
 
 
 class SignalInput(Part):

@@ -16,6 +16,7 @@ from inspector.training.adapt.continual import Retention, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.dataset import Dataset
+from inspector.training.framed import framings_of
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -85,8 +86,10 @@ def adapt(
     """
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
-        draft, recipes = load_checkpoint(checkpoint), {str(path): Dataset(path) for path in old}
-        successor = adapt_bundle(draft, Dataset(manifest), recipes, how, shown)
+        draft = load_checkpoint(checkpoint)
+        cameras = framings_of(draft.modalities)
+        recipes = {str(path): Dataset(path, cameras=cameras) for path in old}
+        successor = adapt_bundle(draft, Dataset(manifest, cameras=cameras), recipes, how, shown)
     _save_if_passed(successor, checkpoint, out)
 
 
@@ -128,7 +131,9 @@ def distil(
     )
     try:
         with stages() as shown:
-            successor = distil_expert(load_checkpoint(checkpoint), Dataset(manifest), expert, how, shown)
+            draft = load_checkpoint(checkpoint)
+            dataset = Dataset(manifest, cameras=framings_of(draft.modalities))
+            successor = distil_expert(draft, dataset, expert, how, shown)
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _save_if_passed(successor, checkpoint, out)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inspector.bundle.framing import Alignment, Framing
 from inspector.bundle.schema import Modality
@@ -71,7 +72,17 @@ class Framer:
             part = _like(
                 cv2.warpAffine(image, placement.to_picture, (width, height), flags=flags, borderMode=border), image
             )
-        return np.ascontiguousarray(part) if self._inside is None else _hidden(part, self._inside)
+        return _like(np.ascontiguousarray(part), image) if self._inside is None else _hidden(part, self._inside)
+
+    def cut_mask(self, mask: NDArray[np.bool_], placement: Placement) -> NDArray[np.bool_]:
+        """The part of a defect's mask that lies inside, as `cut` shows the picture."""
+        left, top, right, bottom = self._box
+        part = mask[top:bottom, left:right]
+        if self._aligner is not None:
+            flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+            warped = cv2.warpAffine(mask.astype(np.uint8), placement.to_picture, self.size_px, flags=flags)
+            part = np.asarray(np.asarray(warped) > 0)
+        return part if self._inside is None else np.asarray(part & (self._inside > 0))
 
     def frame(self, image: Image) -> Image | Refusal:
         """Both in one."""
@@ -106,7 +117,7 @@ class Framer:
         size = np.array([self._framing.width_px, self._framing.height_px])
         inside = np.ones((bottom - top, right - left), np.uint8) if self._inside is None else self._inside
         edges = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-        points = np.concatenate([edge.reshape(-1, 2) for edge in edges]).astype(np.float64) + (left, top)
+        points = np.concatenate([edge.reshape(-1, 2) for edge in edges]).astype(np.float64) + np.array([left, top])
         there = mapped(to_picture, points)
         return bool((there >= -HALF).all() and (there <= size - HALF).all())
 

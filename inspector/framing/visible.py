@@ -7,7 +7,7 @@ their grid; one that covers three keeps it in four at least, which a network tel
 import math
 from typing import NamedTuple
 
-from inspector.bundle.schema import Bundle, ImageInput
+from inspector.bundle.schema import MAX_NETWORK_PX, Bundle, ImageInput
 from inspector.framing.framer import Framer
 from inspector.framing.tables import TilesTable
 
@@ -18,8 +18,6 @@ LARGE_PX = 24.0
 TILE_PX, MAX_TILES = 512, 16
 _STEP_PX = 32
 """Strides of the usual networks divide it."""
-MAX_NETWORK_PX = 2**24
-"""Pixels of all tiles of one picture: 64 MB of input in grey, and some times as much while a network runs."""
 
 
 class Visible(NamedTuple):

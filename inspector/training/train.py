@@ -37,7 +37,7 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    trainer = Trainer(Dataset(manifest, config.labels), config, options, progress)
+    trainer = Trainer(Dataset(manifest, config.labels, config.cameras), config, options, progress)
     seen = [row for row in trainer.dataset.rows if row.split != "test"]
     warnings += give(file_survey(manifest, seen, progress), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
