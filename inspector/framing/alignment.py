@@ -21,7 +21,7 @@ FINE_PX, COARSE_PX = 320, 80
 """Longer side of the shrunk pictures."""
 MAX_STEPS = 20
 """Of the optimiser, at each size."""
-MAX_TURNS = 61
+MAX_TURNS = 33
 """Tried by the coarse search."""
 _EPSILON = 1e-4
 _BLUR_PX = 5

@@ -56,7 +56,7 @@ class Framer:
         found = self._aligner.find(image)
         fault = self._fault(found, framing.align)
         if fault or found is None:
-            cause = "is it the right piece, the right way round, and in its place?"
+            cause = "is it the right piece, and in its place?"
             return Refusal(MissingReason.ALIGNMENT, f"{fault}: {cause}")
         return self._placed(joined(found.to_picture, cut_out))
 

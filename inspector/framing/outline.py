@@ -9,10 +9,6 @@ from numpy.typing import NDArray
 from inspector.bundle.framing import Framing, Point
 from inspector.framing.png import Grey, grey_picture
 
-_BITS = 4
-"""Polygon corners count in sixteenths of a pixel."""
-
-
 def region_mask(framing: Framing) -> Grey | None:
     """(height_px, width_px), 255 where the picture is judged; None: everywhere. Raises ValueError."""
     shape = framing.height_px, framing.width_px
@@ -30,12 +26,25 @@ def region_mask(framing: Framing) -> Grey | None:
 
 
 def filled(region: Sequence[Sequence[Point]], shape: tuple[int, int]) -> Grey:
-    """Corners are points of the picture: (0, 0) is the corner of its first pixel, whose middle is (0.5, 0.5)."""
+    """A pixel belongs to a polygon if its middle lies inside; where polygons overlap, to both. (0, 0) is the corner of
+    the first pixel, (0.5, 0.5) its middle."""
     mask = np.zeros(shape, np.uint8)
     for polygon in region:
-        corners = np.round((np.asarray(polygon, np.float64) - 0.5) * 2**_BITS).astype(np.int32)
-        cv2.fillPoly(mask, [corners], 255, shift=_BITS)
+        _fill(mask, np.asarray(polygon, np.float64))
     return mask
+
+
+def _fill(mask: Grey, corners: NDArray[np.float64]) -> None:
+    """Every edge toggles the pixels to its right, row by row."""
+    height, width = mask.shape
+    toggles = np.zeros((height, width + 1), np.uint8)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        first, last = (int(np.clip(np.ceil(y - 0.5), 0, height)) for y in sorted((y0, y1)))
+        rows = np.arange(first, last)
+        if len(rows):
+            x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            toggles[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] ^= 1
+    mask[np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1] > 0] = 255
 
 
 def bounds(mask: Grey) -> tuple[int, int, int, int]:

@@ -71,7 +71,7 @@ class _Examples(NamedTuple):
             targets_of(row, label, self.classes, modality.classes) for row, label in zip(owners, labels, strict=True)
         ]
         mask = self._mask(framed, owners[-1], labels[-1])
-        mean = np.mean(targets, axis=0, dtype=np.float32)
+        mean = np.asarray(np.mean(targets, axis=0, dtype=np.float32), np.float32)
         return Example(framed.recording, mean, own_group(owners[-1], modality), mask)
 
     def _mask(self, framed: Framed, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
