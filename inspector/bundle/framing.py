@@ -24,6 +24,8 @@ class Alignment(Part):
     """A piece whose picture lies further off is not aligned, and does not pass."""
     max_turn_deg: float = Field(ge=0, le=45)
     """A piece that is turned further is not aligned, and does not pass. Degrees, either way."""
+    around_px: float = Field(default=0.0, ge=0, le=20000)
+    """Pixels around the region that the alignment looks at too; those beyond change nothing."""
     min_correlation: float = Field(ge=0, lt=1)
     """A piece whose picture is less like the reference is not aligned, and does not pass."""
 

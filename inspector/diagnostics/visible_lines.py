@@ -20,7 +20,7 @@ def visible_lines(recipe: Recipe, bundle: Bundle) -> Iterator[str]:
             ]  # fmt: skip
             yield f"  camera {camera.name}: {', '.join(parts)}; pictures of {framing.width_px} x {framing.height_px} px"
         if visible is None:
-            yield f"  camera {camera.name}: smallest visible defect unknown, as the bundle knows no size of its pictures"
+            yield f"  camera {camera.name}: smallest visible defect unknown, as the bundle has no size of its pictures"
             continue
         width, height = visible.picture_px
         yield (
@@ -33,6 +33,6 @@ def _warning(camera: str, side_px: float) -> str:
     if side_px <= LARGE_PX:
         return ""
     return (
-        f": WARNING, smaller defects may be lost; train with [cameras.{camera}.tiles] smallest_defect_px = N, or with a "
-        "smaller region"
+        f": WARNING, smaller defects may be lost; train with [cameras.{camera}.tiles] smallest_defect_px = N, or with "
+        "a smaller region"
     )

@@ -32,7 +32,8 @@ _FLAT = 2.0
 class Limits(NamedTuple):
     max_shift_px: float
     max_turn_deg: float
-    min_correlation: float
+    around_px: float = 0.0
+    """Around the region, which is looked at too."""
 
 
 class Found(NamedTuple):
@@ -48,7 +49,7 @@ class Aligner:
 
     def __init__(self, reference: Grey, width_px: int, mask: Grey | None, limits: Limits) -> None:
         """`reference` as `shrunk` made it, of pictures `width_px` wide; pixels of a picture further outside of the
-        mask than it may be shifted are not looked at."""
+        mask than `around_px` and the largest shift are not looked at."""
         self._scale = reference.shape[1] / width_px
         self._limits = limits
         self._looked_at = None if mask is None else _reach(mask, reference, limits, self._scale)
@@ -84,7 +85,10 @@ class _Level:
         self._box = self._inner_box()
         left, top, right, bottom = self._box
         if float(self._picture[top:bottom, left:right].std()) < _FLAT:
-            raise ValueError("the reference is flat where it is compared, so nothing can be aligned by it")
+            raise ValueError(
+                "the reference is flat where it is compared, so nothing can be aligned by it: let align.around_px "
+                "reach to the edge of the piece"
+            )
 
     def _inner_box(self) -> tuple[int, int, int, int]:
         """What stays inside the picture however it is shifted: the region, or all but the margin."""
@@ -182,7 +186,7 @@ def _turns(max_turn_deg: float, side_px: int) -> list[float]:
 def _reach(mask: Grey, reference: Grey, limits: Limits, scale: float) -> Grey:
     """The region at the reference's size, and as far around it as the picture may be shifted."""
     small = _resized_mask(mask, reference)
-    return grown(small, max(1.0, limits.max_shift_px * scale))
+    return grown(small, max(1.0, (limits.max_shift_px + limits.around_px) * scale))
 
 
 def _blanked(small: Grey, looked_at: Grey) -> Grey:

@@ -135,7 +135,7 @@ def framers(modalities: Iterable[Modality]) -> Mapping[str, Framer]:
 
 
 def _aligner(framing: Framing, align: Alignment, mask: Grey | None) -> Aligner:
-    limits = Limits(align.max_shift_px, align.max_turn_deg, align.min_correlation)
+    limits = Limits(align.max_shift_px, align.max_turn_deg, align.around_px)
     return Aligner(grey_picture(align.reference_png), framing.width_px, mask, limits)
 
 

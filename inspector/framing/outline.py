@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inspector.bundle.framing import Framing, Point
 from inspector.framing.png import Grey, grey_picture
 
+
 def region_mask(framing: Framing) -> Grey | None:
     """(height_px, width_px), 255 where the picture is judged; None: everywhere. Raises ValueError."""
     shape = framing.height_px, framing.width_px

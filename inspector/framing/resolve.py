@@ -66,6 +66,7 @@ def _alignment(table: AlignTable, size_px: tuple[int, int], bit_depth: BitDepth 
         reference_png=png_text(reference),
         max_shift_px=table.max_shift_px or max(size_px) / 20,
         max_turn_deg=table.max_turn_deg,
+        around_px=table.around_px,
         min_correlation=table.min_correlation,
     )
 

@@ -40,6 +40,9 @@ class AlignTable(FramingTable):
     """Largest shift of the region's middle; None: a twentieth of the picture's longer side."""
     max_turn_deg: float = Field(default=5.0, ge=0, le=45)
     """Largest turn either way, in degrees."""
+    around_px: float = Field(default=0.0, ge=0, le=20000)
+    """Pixels around the region that the alignment looks at too, such as the edge of the piece. What lies farther out
+    changes nothing. Without a region the whole picture is looked at."""
     min_correlation: float = Field(default=0.6, ge=0, lt=1)
     """Least correlation with the reference, once aligned: another piece, or none, has less."""
 

@@ -51,8 +51,9 @@ def suggest_tiles(experts: Sequence[ExpertConfig], camera: str, size_px: tuple[i
         width, height = size_px
         _log.warning(
             "camera %s: pictures of %d x %d px are shrunk, so the smallest visible defect has about %.0f px: for "
-            "smaller ones, write a table [cameras.%s.tiles] with smallest_defect_px = %d into the training configuration, or "
-            "a smaller region", camera, width, height, side_px, camera, max(3, round(side_px / 4)),
+            "smaller ones, write a table [cameras.%s.tiles] with smallest_defect_px = %d into the training "
+            "configuration, or draw a smaller region",
+            camera, width, height, side_px, camera, max(3, round(side_px / 4)),
         )  # fmt: skip
 
 

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from inspector.bundle.framing import Alignment, Framing
 from inspector.framing import alignment
-from inspector.framing.alignment import MAX_STEPS, MAX_TURNS, Aligner, Limits
+from inspector.framing.alignment import MAX_STEPS, MAX_TURNS, Aligner, Limits, shrunk
 from inspector.framing.framer import Framer
 from inspector.framing.placement import Placement, mapped
+from inspector.framing.png import png_text
 from inspector.framing.refusal import Refusal
 from streams.observation import MissingReason
 from tests.inspector.framing.scenes import HEIGHT_PX, REGION, WIDTH_PX, aligned, scene
@@ -71,6 +73,24 @@ def test_pixels_farther_outside_than_a_piece_may_lie_change_no_alignment() -> No
     np.testing.assert_array_equal(framer.cut(picture, first), framer.cut(changed, second))
 
 
+def test_a_region_without_features_is_aligned_by_what_lies_around_it() -> None:
+    plain = ((((100.0, 120.0), (150.0, 120.0), (150.0, 150.0), (100.0, 150.0))),)
+    framing = aligned().model_copy(update={"region": plain})
+    with pytest.raises(ValueError, match="around_px"):
+        Framer(framing.model_copy(update={"align": _noiseless(framing)}))
+    assert framing.align is not None
+    wide = framing.model_copy(update={"align": framing.align.model_copy(update={"around_px": 50.0})})
+    placement = Framer(wide).place(scene(12, -6, 0))
+    assert isinstance(placement, Placement), placement
+    np.testing.assert_allclose(placement.corners(0, 0, 50, 30)[0], [112, 114], atol=1.5)
+
+
+def _noiseless(framing: Framing) -> Alignment:
+    assert framing.align is not None
+    smooth = cv2.medianBlur(scene(seed=0), 9)
+    return framing.align.model_copy(update={"reference_png": png_text(shrunk(np.asarray(smooth, np.uint8)))})
+
+
 def test_light_may_differ_from_the_references() -> None:
     darker = (scene(8, 4, 1) * 0.5 + 10).astype(np.uint8)
     assert isinstance(Framer(aligned()).place(darker), Placement)
@@ -83,7 +103,7 @@ def test_pictures_of_16_bits_are_aligned_too() -> None:
 def test_a_flat_reference_is_refused() -> None:
     flat = np.full((240, 320), 90, np.uint8)
     with pytest.raises(ValueError, match="flat"):
-        Aligner(flat, 320, None, Limits(10, 5, 0.6))
+        Aligner(flat, 320, None, Limits(10, 5))
 
 
 def test_the_search_ends_after_a_number_of_steps_whatever_it_looks_for(monkeypatch: pytest.MonkeyPatch) -> None:
