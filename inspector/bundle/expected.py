@@ -1,7 +1,7 @@
 """Says in words what a model expected where a file holds something else: known keys, and what was likely meant."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -62,11 +62,14 @@ def likely(value: object, known: Sequence[str]) -> str:
 
 
 def _tables_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[type[BaseModel]]:
-    models = [model]
+    models, is_name = [model], False
     for key in keys:
-        if isinstance(key, str):
+        if is_name:  # such as `top` of [cameras.top]
+            is_name = False
+        elif isinstance(key, str):
             fields = [table.model_fields[key].annotation for table in models if key in table.model_fields]
             models = [variant for field in fields for variant in _models_in(field)]
+            is_name = any(get_origin(field) is Mapping for field in fields)
     return models
 
 
@@ -88,7 +91,7 @@ def _words_in(annotation: object) -> list[str]:
 def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, Mapping):
         return [variant for part in get_args(annotation) for variant in _models_in(part)]
     return []
 

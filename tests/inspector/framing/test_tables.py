@@ -53,7 +53,7 @@ def test_several_polygons_are_a_list_of_them(tmp_path: Path) -> None:
         ("region = [[1, 1], [2, 2], [3, 3]]", "has no area"),
         ('region = [[1, 1], [2, 2], [3, "x"]]', "valid number"),
         (f'region = {SQUARE}\nmask = "m.png"', "remove one of them"),
-        ("regoin = []", "regoin.*is not a known key"),
+        ("regoin = []", "regoin.*is not a known key; did you mean 'region'"),
         ("[cameras.top.tiles]\nrows = 2", "give smallest_defect_px, or both rows and cols"),
         ("[cameras.top.align]\nmax_turn_deg = 90", "less than or equal to 45"),
     ],

@@ -21,6 +21,8 @@ from inspector.training.framed import FramedReader, with_framings
 from inspector.training.inputs import prepare
 from tests.inspector.framing.scenes import HEIGHT_PX, WIDTH_PX, aligned, scene
 
+pytestmark = pytest.mark.train
+
 SQUARE = (((4.0, 4.0), (20.0, 4.0), (20.0, 20.0), (4.0, 20.0)),)
 TOP = Modality(name="top", kind="image")
 LARGE = (5000, 4000)
