@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inspector.dataset.manifest import ImageRow, PieceRow, Split, write_manifest
 
-WIDTH_PX, HEIGHT_PX, SPOT_PX, SPOT_LEVEL = 5000, 4000, 10, 45
+WIDTH_PX, HEIGHT_PX, SPOT_PX, SPOT_LEVEL = 5000, 4000, 10, 220
 NUM: dict[Split, int] = {"train": 16, "calibration": 8, "test": 8}
 
 
@@ -44,12 +44,21 @@ def large_picture(
     repeats = -(-height // texture.shape[0]) + 1, -(-width // texture.shape[1]) + 1
     picture = np.tile(texture, repeats)[top : top + height, left : left + width].copy()
     if spoiled:
-        y, x = int(rng.integers(100, height - 100)), int(rng.integers(100, width - 100))
-        picture[y : y + SPOT_PX, x : x + SPOT_PX] += SPOT_LEVEL
+        y, x = _dark_place(rng, picture)
+        picture[y : y + SPOT_PX, x : x + SPOT_PX] = SPOT_LEVEL
     return picture
 
 
 def _texture(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Clouds of some 40 px, which a shrunk picture shows as grain, and fine noise, which it does not."""
+    """Clouds of some 40 px, from 85 to 175, and fine noise. A shrunk picture shows a spot as grey as a bright cloud."""
     clouds = cv2.GaussianBlur(rng.normal(0, 1, (1024, 1024)).astype(np.float32), (0, 0), 15)
-    return np.clip(130 + 9 * clouds / clouds.std() + rng.normal(0, 3, clouds.shape), 0, 255).astype(np.uint8)
+    levels = 130 + 45 * np.tanh(1.5 * clouds / clouds.std()) + rng.normal(0, 3, clouds.shape)
+    return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def _dark_place(rng: np.random.Generator, picture: NDArray[np.uint8]) -> tuple[int, int]:
+    height, width = picture.shape
+    while True:
+        y, x = int(rng.integers(100, height - 100)), int(rng.integers(100, width - 100))
+        if picture[y - 10 : y + 20, x - 10 : x + 20].mean() < 125:
+            return y, x

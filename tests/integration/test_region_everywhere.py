@@ -1,4 +1,4 @@
-"""A region that was trained holds in evaluation, in Python, in the checkpoint and in the parity set, without a recipe."""
+"""A region that was trained holds in evaluation, in Python, in checkpoint and parity set, without a recipe."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from inspector import Inspector
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Split, write_manifest
-from inspector.evaluation.evaluate import Evaluation, evaluate
+from inspector.evaluation.evaluate import evaluate
 from inspector.framing.tables import CameraFraming
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import HeadFitting, ImageExpert, TrainConfig
@@ -88,7 +88,7 @@ def test_the_bundle_keeps_the_region_and_evaluation_uses_it(manifest: Path, bund
     framing = schema_of(bundle).modalities[0].framing
     assert framing is not None
     assert framing.region == REGION
-    evaluation: Evaluation = evaluate(bundle, manifest, "test", 0.05, silent)
+    evaluation = evaluate(bundle, manifest, "test", 0.05, silent)
     scores = {piece.piece_id: piece.score for piece in evaluation.pieces_routed}
     good = [score for name, score in scores.items() if int(name.split("-")[1]) % 2 == 0 and score is not None]
     bad = [score for name, score in scores.items() if int(name.split("-")[1]) % 2 == 1 and score is not None]
