@@ -1,4 +1,4 @@
-"""A spot of 10 px in a picture of 20 MP is found with tiles and missed without, and `check` had said so."""
+"""A scratch of 10 px in a picture of 20 MP is found with tiles and missed without, and `check` had said so."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_it_is_found_with_tiles(manifest: Path) -> None:
 
 
 def _split(score: dict[str, float]) -> tuple[list[float], list[float]]:
-    """Every second piece has a spot."""
+    """Every second piece has a scratch."""
     assert len(score) == 8
     odd = {name: int(name.split("-")[1]) % 2 == 1 for name in score}
     return [score[name] for name in score if not odd[name]], [score[name] for name in score if odd[name]]
