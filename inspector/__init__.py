@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import streams  # noqa: F401 - sets OpenCV's limits before any module loads OpenCV
 
 if TYPE_CHECKING:
-    from inspector.api import Inspector, Piece, Verdict
+    from inspector.api import Inspector, Piece, RawImage, SignalFile, Verdict
     from inspector.client import AsyncClient, Client
 
-__all__ = ["AsyncClient", "Client", "Inspector", "Piece", "Verdict"]
+__all__ = ["AsyncClient", "Client", "Inspector", "Piece", "RawImage", "SignalFile", "Verdict"]
 _HOMES = {
     "Inspector": "inspector.api",
     "Piece": "inspector.api",
+    "RawImage": "inspector.api",
+    "SignalFile": "inspector.api",
     "Verdict": "inspector.api",
     "Client": "inspector.client",
     "AsyncClient": "inspector.client",

@@ -234,6 +234,9 @@ class Log(Protocol):
     def dead_letters(self, start: Start) -> Tail:
         """Follows the dead letters instead. Raises the same errors as `tail`."""
 
+    def shadow(self, start: Start) -> Tail:
+        """Follows the verdicts of shadows instead. Raises the same errors as `tail`."""
+
     def feedback(self, start: Start) -> Tail:
         """Follows people's findings instead. Raises the same errors as `tail`."""
 

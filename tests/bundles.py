@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from inspector.bundle.schema import (
     Bundle,
     Calibration,
+    ClassScale,
     Expert,
     Head,
     ImageInput,
@@ -58,8 +59,12 @@ class Toy:
     """Sets of experts that get no calibration."""
     expert_calibrations: Mapping[str, Platt] = field(default_factory=dict)
     """By name of the expert."""
+    rough: Mapping[str, Platt] = field(default_factory=dict)
+    """Rough calibrations, by name of the expert."""
     of_classes: Mapping[str, Platt] = field(default_factory=dict)
     """Calibrations of classes, the same for every set of experts."""
+    class_scales: Mapping[str, ClassScale] = field(default_factory=dict)
+    """Scales of classes, the same for every set of experts."""
     only: str | None = None
     """The one modality of the bundle; None: both."""
 
@@ -92,12 +97,24 @@ def write_toy_bundle(folder: Path, toy: Toy | None = None) -> Path:
         token_dim=2,
         modalities=tuple(modality for modality in MODALITIES if toy.only in (None, modality.name)),
         experts=tuple(
-            part.model_copy(update={"calibration": toy.expert_calibrations.get(part.name)}) for part in experts
+            part.model_copy(
+                update={
+                    "calibration": toy.expert_calibrations.get(part.name),
+                    "rough_calibration": toy.rough.get(part.name),
+                }
+            )
+            for part in experts
         ),
         head=Head(file="head.onnx", cost_ms=0.1),
         calibrations=tuple(
             Calibration(
-                experts=members, temperature=1.0, bias=0.0, pass_below=0.3, fail_above=0.7, classes=toy.of_classes
+                experts=members,
+                temperature=1.0,
+                bias=0.0,
+                pass_below=0.3,
+                fail_above=0.7,
+                classes=toy.of_classes,
+                class_scales=toy.class_scales,
             )
             for members in sets
             if frozenset(members) not in toy.uncalibrated

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import places
+from tests.scratch import folder_on_disk, write_to_memory
 from tests.servers import programs
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -31,8 +33,6 @@ SLOW_FIXTURES = {"line"}
 """Running lines."""
 SERVER_FIXTURES = {"bootstrap", "browser", "mosquitto", "postgres", "postgres_url", "s3"}
 """Servers of others' making: their tests have the mark `broker`."""
-EARLY = ("integration/", "inspector/compile/", "streams/join/")
-"""Whole lines and long files come first: a file stays in one process, and a long one at the end leaves a core idle."""
 WHOLE_FILE = re.compile(r"^pytestmark = .*mark\.(broker|train)", re.MULTILINE)
 """The first mark that a file gives to all of its tests."""
 
@@ -43,6 +43,7 @@ LEAST_FREE_BYTES = 2**30
 
 def pytest_configure() -> None:
     """Says at once that the disk is full: later, servers refuse to write and tests fail for other reasons."""
+    write_to_memory()
     folder = tempfile.gettempdir()
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < LEAST_FREE_BYTES:
@@ -64,7 +65,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(EARLY))
+    order = places(dict.fromkeys(item.path.relative_to(TESTS).as_posix() for item in items))
+    items.sort(key=lambda item: order[item.path.relative_to(TESTS).as_posix()])
     for item in items:
         file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
         if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):
@@ -83,6 +85,13 @@ def pytest_collection_finish() -> None:
     """Opening a model collects garbage: with all tests in memory that takes 0.1 s, a thousand times in a run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """For tests that kill a process in the middle of a commit: in memory, commits take no time."""
+    with folder_on_disk() as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True)

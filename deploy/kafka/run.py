@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -20,6 +20,8 @@ HERE = Path(__file__).resolve().parent
 LIBS = HERE / "libs"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+RETRY_AFTER_S = (0.5, 1.5)
+"""Pauses between attempts to download."""
 INSTALL = {
     "java": "apt-get install openjdk-17-jre-headless (or: brew install openjdk@17)",
     "mvn": "apt-get install maven (or: brew install maven)",
@@ -59,7 +61,7 @@ def _download() -> None:
     """Tries again after a failure: a download that was cut short leaves parts that the next run replaces."""
     partial = HERE / "libs.part"
     command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    for pause_s in (0.5, 1.5, None):
+    for pause_s in (*RETRY_AFTER_S, None):
         shutil.rmtree(partial, ignore_errors=True)
         result = subprocess.run([*command, f"-DoutputDirectory={partial}"], check=False)  # noqa: S603 - fixed command
         if result.returncode == 0:
@@ -108,9 +110,11 @@ class Broker:
         scram: Mapping[str, str] | None = None,
         *,
         dies_with_us: bool = False,
+        java: Sequence[str] = (),
     ) -> None:
         """`scram`: users and passwords (SCRAM-SHA-512) that exist from the start; `dies_with_us`: the broker stops when
-        the thread that started it ends, even by a kill (on Linux)."""
+        the thread that started it ends, even by a kill (on Linux); `java`: further options of the virtual machine."""
+        self._java = ["java", "-Xmx512m", "-Djava.awt.headless=true", *java, "-cp", f"{LIBS}/*"]
         self._dies_with_us = dies_with_us
         self._data = data
         self._config = dict(config)
@@ -131,7 +135,7 @@ class Broker:
             self._format(file)
         with (self._data / "broker.log").open("wb") as out:
             process = subprocess.Popen(  # noqa: S603
-                _java("kafka.Kafka", str(file)),
+                [*self._java, "kafka.Kafka", str(file)],
                 stdout=out,
                 stderr=out,
                 preexec_fn=_stopped_with_parent() if self._dies_with_us else None,
@@ -166,7 +170,8 @@ class Broker:
         return 0 if self._process is None else self._process.wait()
 
     def _format(self, file: Path) -> None:
-        command = _java("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
+        tool = ("kafka.tools.StorageTool", "format", "-t", "aW5zcGVjdG9yLWRldi0wMQ", "-c", str(file))
+        command = [*self._java, *tool]
         for user, password in self._scram.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
@@ -190,10 +195,6 @@ def _causes(output: str) -> str:
     """The lines of a broker's log that explain its end."""
     lines = [line for line in output.splitlines() if " ERROR " in line or "Exception" in line]
     return "\n".join(lines[:5]) or output[-2000:]
-
-
-def _java(main: str, *arguments: str) -> list[str]:
-    return ["java", "-Xmx512m", "-Djava.awt.headless=true", "-cp", f"{LIBS}/*", main, *arguments]
 
 
 def _stopped_with_parent() -> Callable[[], None] | None:

@@ -72,8 +72,8 @@ def _title(alert: RecipeAlert) -> str:
 
 
 def _counted_words(alert: Counted) -> str:
-    words = OUTCOMES[alert.outcome]
-    return f"{words} ({alert.defect_class})" if alert.defect_class else words
+    narrowed = [word for word in (alert.severity, alert.defect_class) if word]
+    return f"{OUTCOMES[alert.outcome]} ({', '.join(narrowed)})" if narrowed else OUTCOMES[alert.outcome]
 
 
 def _opener(alert: RecipeAlert) -> Callable[[str, str, bytes], Chart]:
@@ -119,7 +119,7 @@ def is_counted(alert: Counted) -> Callable[[Seen], bool]:
             "review": seen.decision == Decision.DECISION_REVIEW,
             "deadline_missed": seen.is_late,
         }[alert.outcome]
-        return matches and alert.defect_class in ("", seen.defect_class)
+        return matches and alert.defect_class in ("", seen.defect_class) and alert.severity in (None, seen.severity)
 
     return is_bad
 

@@ -33,6 +33,8 @@ class Seen:
     decision: int
     defect_class: str
     """Likeliest class of a piece that did not pass; empty for PASS, and where no class was examined."""
+    severity: str
+    """Highest severity of its defects by the recipe; empty where it has none."""
     bundle: str
     """Digest of the bundle that judged; empty where none did."""
     is_late: bool
@@ -58,6 +60,7 @@ def seen_of(entry: Entry) -> Seen:
         piece_id=entry.inspection.piece_id,
         decision=entry.decision,
         defect_class=likeliest_class(verdict),
+        severity=verdict.severity,
         bundle=verdict.bundle_digest,
         is_late=verdict.deadline_missed,
         is_engine_fault=verdict.reason == DecisionReason.DECISION_REASON_ENGINE,

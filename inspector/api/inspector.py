@@ -102,8 +102,10 @@ class Inspector:
     ) -> Verdict:
         """Judges one piece. A camera or sensor that is left out counts as missing.
 
-        images: by camera, pixels (height, width) or (height, width, 3), a PNG or JPEG file or its bytes, or a list.
-        signals: by sensor, (samples, sample rate in hertz) or a WAV, FLAC or NumPy file.
+        images: by camera, pixels (height, width) or (height, width, 3), a PNG, JPEG, TIFF or BMP file or its bytes, a
+            RawImage with its packing, or a list of them.
+        signals: by sensor, (samples, sample rate in hertz), a WAV, FLAC, NumPy, CSV or TDMS file, or a SignalFile with
+            its columns.
         channel_order: of colour arrays, "bgr" as OpenCV reads them or "rgb" as Pillow does; files need none.
 
         Raises InputError; EngineError where the engine fails.

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.api.files import InputError as InputError
+from inspector.api.files import RawImage, SignalFile
 from inspector.dataset.files import read_image_file
 from inspector.dataset.manifest import ManifestError
-from inspector.dataset.recordings import RecordingError, read_recording
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from streams.decode.kinds import SENSOR_KINDS
@@ -18,19 +19,22 @@ from streams.join.assembly import AssemblySpec, SensorSpec
 
 ChannelOrder = Literal["bgr", "rgb"]
 Array = NDArray[np.generic]
-ImageInput = Array | bytes | str | Path
-"""Pixels (height, width) of uint8 or uint16, or (height, width, 3) of uint8; or a PNG or JPEG file, or its bytes."""
-SignalInput = tuple[Array, float] | str | Path
+ImageInput = Array | bytes | str | Path | RawImage
+"""Pixels (height, width) of uint8 or uint16, or (height, width, 3) of uint8; a PNG, JPEG, TIFF or BMP file, or its
+bytes; or raw pixels with their packing."""
+SignalInput = tuple[Array, float] | str | Path | SignalFile
 """Samples (num_samples,) or (num_samples, num_channels) of int16 or float, full scale 1.0, with their rate in hertz; or
-a WAV, FLAC or NumPy file."""
+a WAV, FLAC, NumPy, CSV or TDMS file."""
 
 LINE, STATION, ANY_PRODUCT = "python", "python", "part"
 """Where pieces come from that no line sent. Recipes are applied whatever line and station they name."""
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": pb.PIXEL_FORMAT_PNG, b"\xff\xd8\xff": pb.PIXEL_FORMAT_JPEG}
-
-
-class InputError(ValueError):
-    """A recording cannot be used; the message names it, the reason and the remedy."""
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": pb.PIXEL_FORMAT_PNG,
+    b"\xff\xd8\xff": pb.PIXEL_FORMAT_JPEG,
+    b"II*\0": pb.PIXEL_FORMAT_TIFF,
+    b"MM\0*": pb.PIXEL_FORMAT_TIFF,
+    b"BM": pb.PIXEL_FORMAT_BMP,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ def _as_list(images: ImageInput | Sequence[ImageInput]) -> Sequence[ImageInput]:
 
 
 def _pixels(camera: str, image: ImageInput, channel_order: ChannelOrder) -> pb.ImagePixels:
+    if isinstance(image, RawImage):
+        return image.message(camera)
     if isinstance(image, str | Path):
         try:
             pixel_format, data = read_image_file(Path(image))
@@ -77,7 +83,10 @@ def _pixels(camera: str, image: ImageInput, channel_order: ChannelOrder) -> pb.I
         for signature, file_format in _SIGNATURES.items():
             if image.startswith(signature):
                 return pb.ImagePixels(format=file_format, data=image)
-        raise InputError(f"camera {camera}: the bytes are no PNG and no JPEG file; pass pixels as an array")
+        raise InputError(
+            f"camera {camera}: the bytes are no PNG, JPEG, TIFF or BMP file; pass pixels as an array, "
+            "or RawImage(data, pixels, width_px, height_px)"
+        )
     return _raw_pixels(camera, np.asarray(image), channel_order)
 
 
@@ -121,10 +130,9 @@ def _clip(name: str, signal: SignalInput, sensors: Mapping[str, SensorSpec]) -> 
 def _samples(sensor: SensorSpec, signal: SignalInput) -> tuple[Array, float]:
     """Samples (num_samples, num_channels) and their rate."""
     if isinstance(signal, str | Path):
-        try:
-            recording = read_recording(Path(signal), sensor.sample_rate_hz, sensor.kind)
-        except RecordingError as exc:
-            raise InputError(f"sensor {sensor.name}: {exc}") from exc
+        signal = SignalFile(signal)
+    if isinstance(signal, SignalFile):
+        recording = signal.read(sensor)
         return recording.samples, recording.sample_rate_hz
     values, sample_rate_hz = signal
     samples = np.asarray(values)

@@ -91,6 +91,17 @@ class Verdict:
         return {each.name: _optional(each, "probability") for each in self.message.classes}
 
     @property
+    def defects(self) -> tuple[str, ...]:
+        """Classes that stand out, most likely first; of a piece that fails at least the likeliest, or `unknown defect`.
+        Empty for PASS."""
+        return tuple(self.message.defects)
+
+    @property
+    def severity(self) -> str:
+        """Highest severity that the recipe gives one of `defects`: critical, major or minor; empty: none."""
+        return self.message.severity
+
+    @property
     def regions(self) -> tuple[Region, ...]:
         """Of all cameras, the strongest first. Empty where the recipe asks for no evidence, as for pieces that pass."""
         regions = (
@@ -149,6 +160,9 @@ class Verdict:
         lines = [
             f"{self.piece_id or 'piece'}: {self.decision} ({self.reason.lower()}){_percent(self.score, ', defect ')}"
         ]
+        if self.defects:
+            severity = f" ({self.severity})" if self.severity else ""
+            lines.append(f"  defects: {', '.join(self.defects)}{severity}")
         classes = {name: value for name, value in self.classes.items() if value is not None}
         top = sorted(classes, key=lambda name: -classes[name])[:3]
         if top:

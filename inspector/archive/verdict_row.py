@@ -54,10 +54,12 @@ def verdict_row(entry: Entry) -> VerdictRow:
 
 
 def likeliest_class(verdict: Verdict) -> str:
-    """The class with the highest probability, or the highest raw score where none is calibrated. Empty for PASS, and
-    where no class was examined."""
+    """The first defect that the verdict names. Where it names none, the class with the highest probability, or the
+    highest raw score where none is calibrated. Empty for PASS, and where no class was examined."""
     if verdict.decision == DECISION_PASS:
         return ""
+    if verdict.defects:
+        return verdict.defects[0]
     return _highest(verdict.classes, "probability") or _highest(verdict.classes, "raw_score")
 
 

@@ -62,15 +62,18 @@ def likely(value: object, known: Sequence[str]) -> str:
 
 
 def _tables_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[type[BaseModel]]:
-    models, is_name = [model], False
+    annotations: list[object] = [model]
     for key in keys:
-        if is_name:  # such as `top` of [cameras.top]
-            is_name = False
-        elif isinstance(key, str):
-            fields = [table.model_fields[key].annotation for table in models if key in table.model_fields]
-            models = [variant for field in fields for variant in _models_in(field)]
-            is_name = any(get_origin(field) is Mapping for field in fields)
-    return models
+        if isinstance(key, str):
+            annotations = [inner for each in annotations for inner in _below(each, key)]
+    return [table for each in annotations for table in _models_in(each)]
+
+
+def _below(annotation: object, key: str) -> list[object]:
+    """What `key` of a table holds; in a table of tables the key may be any name."""
+    if get_origin(annotation) is Mapping:
+        return [get_args(annotation)[1]]
+    return [table.model_fields[key].annotation for table in _models_in(annotation) if key in table.model_fields]
 
 
 def _words_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:

@@ -17,12 +17,25 @@ class Platt(Part):
     """Added after the division."""
 
 
+class ClassScale(Part):
+    """Probability of a class by the head's log-odds of it: sigmoid(slope * logit + bias), before bounds."""
+
+    slope: float = Field(gt=0)
+    """Multiplies the log-odds."""
+    bias: float
+    """Added after the multiplication."""
+    parts: int = Field(ge=0)
+    """Independent parts that showed the class."""
+    shared: bool
+    """True: too few parts; this is the scale of all classes together, and scores by it are raw."""
+
+
 class LimitEvidence(Part):
     """What a limit rests on: it keeps its rate at the stated confidence, for pieces like these."""
 
     rate: float = Field(ge=0, le=1)
     """Share of the good (FAIL) or defective (PASS) pieces that lies on the wrong side of the limit at most."""
-    asked: float = Field(ge=0, le=1)
+    target_rate: float = Field(ge=0, le=1)
     """The rate that was asked for; smaller than `rate` where a bound on REVIEW relaxed it."""
     confidence: float = Field(gt=0, lt=1)
     """Probability that the rate is kept, over the draw of the pieces."""
@@ -30,7 +43,7 @@ class LimitEvidence(Part):
     """Independent pieces of this label: no recording counts twice."""
     beyond: float = Field(ge=0, le=1)
     """Share of these that lies on the wrong side."""
-    plain: float = Field(ge=0, le=1)
+    observed_limit: float = Field(ge=0, le=1)
     """The limit without allowance for other pieces: the other end of its interval."""
     method: Literal["count", "tail", "calibration"]
     """`count`: by the number of pieces beyond it. Too few for that: `tail`, by the scale of an exponential tail, or
@@ -51,7 +64,9 @@ class Calibration(Part):
     fail_above: float = Field(ge=0, le=1)
     """Calibrated scores above this one fail."""
     classes: Mapping[str, Platt] = Field(default_factory=dict)
-    """Of the head's log-odds per class; a class that is not here had too little evidence, and its log-odds are raw."""
+    """Of bundles before `class_scales`: of the head's log-odds per class; those of a class that is not here are raw."""
+    class_scales: Mapping[str, ClassScale] = Field(default_factory=dict)
+    """Of every class of the bundle. Empty: the bundle is older, or its classes are not calibrated. Not written then."""
     pass_evidence: LimitEvidence | None = None
     """Of `pass_below`; None: not known, or the limit follows from costs. Not written where None."""
     fail_evidence: LimitEvidence | None = None
@@ -60,7 +75,7 @@ class Calibration(Part):
     @model_serializer(mode="wrap")
     def _omit_unknown(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
         content: dict[str, object] = write(self)
-        unknown = {name for name in ("pass_evidence", "fail_evidence") if content.get(name) is None}
+        unknown = {name for name in ("pass_evidence", "fail_evidence", "class_scales") if not content.get(name)}
         return {name: value for name, value in content.items() if name not in unknown}
 
 

@@ -81,7 +81,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise BundleError(f"{path}: cannot be read ({exc.strerror}); name a folder made by `inspector export`") from exc
+        raise BundleError(
+            f"{path}: cannot be read ({exc.strerror}); name a bundle: a folder made by `inspector train`"
+        ) from exc
 
 
 def _parsed(path: Path, content: bytes) -> Bundle:
@@ -216,6 +218,7 @@ def _calibration(calibration: Calibration, experts: Sequence[str], classes: Sequ
     label = f"calibration of {'+'.join(calibration.experts)}"
     yield from _unknown(label, calibration.experts, experts)
     yield from _unknown(f"{label}: classes", tuple(calibration.classes), classes)
+    yield from _unknown(f"{label}: class_scales", tuple(calibration.class_scales), classes)
     if list(calibration.experts) != sorted(set(calibration.experts)):
         yield f"{label}: the experts are not sorted, or named twice; export the bundle again"
     if calibration.pass_below > calibration.fail_above:

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from inspector.bundle.compiled import Compiled, CompiledFor, CompiledGraph, Parity, Precision
 from inspector.bundle.framing import Alignment, Framing
-from inspector.bundle.judgement import Calibration, Certificate, Claim, LimitEvidence, Platt, Policy, Router
+from inspector.bundle.judgement import Calibration, Certificate, Claim, ClassScale, LimitEvidence, Platt, Policy, Router
 from inspector.bundle.part import Name, Part
 from streams.join.assembly import BitDepth
 from streams.observation import ModalityKind
@@ -35,6 +35,7 @@ __all__ = [
     "Calibration",
     "Certificate",
     "Claim",
+    "ClassScale",
     "Compiled",
     "CompiledFor",
     "CompiledGraph",
@@ -140,6 +141,8 @@ class Expert(Part):
     """Measured at export: one image or clip, one thread, ONNX Runtime."""
     calibration: Platt | None = None
     """Of its own defect log-odds, against the label of its modality; None: too little evidence, they are raw."""
+    rough_calibration: Platt | None = None
+    """The same where `calibration` has too little evidence. It bounds the scores of classes and is shown nowhere."""
 
 
 class Range(Part):

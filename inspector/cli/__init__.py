@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "replay": ("inspector.cli.replay", "Publishes a data set as a line would.", LINE),
     "review": ("inspector.cli.reviewing", "Known pieces, and how far reviewers agree.", OPERATE),
     "rollback": ("inspector.cli.deploying", "Ends a trial, or returns to the previous deployment.", OPERATE),
+    "score": ("inspector.cli.score", "Compares a line's verdicts with the truth of a replay.", LINE),
     "serve": ("inspector.cli.serving", "Runs the whole service with one command.", LINE),
     "simulate": ("inspector.cli.simulate", "Simulates a line: as a data set, or live.", LINE),
     "source": ("inspector.cli.source", "Publishes a real camera, microphone or folder.", LINE),

@@ -33,6 +33,7 @@ COMMAND_ACTIONS: Mapping[str, str] = {
     "review known retire": "review.known_pieces",
     "review second-opinion": "review.ask_second_opinion",
     "rollback": "rollback",
+    "score": "verdicts.find",
     "simulate --config": "line.publish",
     "source camera": "line.publish",
     "source folder": "line.publish",

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable
 from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.cli.training import FolderOrFile, report_training_errors
+from inspector.dataset.good_class import recorded_good
+from inspector.dataset.manifest import read_manifest
 from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
 from inspector.training.adapt.adapt import adapt as adapt_bundle
 from inspector.training.adapt.continual import Retention, Tolerance
 from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.dataset import Dataset
+from inspector.training.export import TrainedBundle
 from inspector.training.framed import framings_of
 
 Share = click.FloatRange(0, 1)
@@ -39,12 +44,12 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Equal s
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option(
     "--old",
     required=True,
     multiple=True,
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Manifest of an old product, which must not be judged worse; repeatable.",
 )
 @out_option
@@ -84,18 +89,18 @@ def adapt(
 
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
+    require_writable(out)
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
         draft = load_checkpoint(checkpoint)
-        cameras = framings_of(draft.modalities)
-        recipes = {str(path): Dataset(path, cameras=cameras) for path in old}
-        successor = adapt_bundle(draft, Dataset(manifest, cameras=cameras), recipes, how, shown)
+        recipes = {str(path): _dataset(path, draft) for path in old}
+        successor = adapt_bundle(draft, _dataset(manifest, draft), recipes, how, shown)
     _save_if_passed(successor, checkpoint, out)
 
 
 @click.command()
 @click.argument("checkpoint", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--expert", required=True, help="The camera's expert to replace.")
 @out_option
 @click.option(
@@ -123,6 +128,7 @@ def distil(
 
     Example: inspector distil cup.ckpt line/manifest.jsonl --expert top-full --out small.ckpt
     """
+    require_writable(out)
     how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,
@@ -132,11 +138,16 @@ def distil(
     try:
         with stages() as shown:
             draft = load_checkpoint(checkpoint)
-            dataset = Dataset(manifest, cameras=framings_of(draft.modalities))
-            successor = distil_expert(draft, dataset, expert, how, shown)
+            successor = distil_expert(draft, _dataset(manifest, draft), expert, how, shown)
     except DistilError as exc:
         raise click.ClickException(str(exc)) from exc
     _save_if_passed(successor, checkpoint, out)
+
+
+def _dataset(manifest: Path, draft: TrainedBundle) -> Dataset:
+    """With the good classes and the regions of the first training."""
+    good = recorded_good(draft.provenance, read_manifest(manifest))
+    return Dataset(manifest, cameras=framings_of(draft.modalities), good=good)
 
 
 def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None:

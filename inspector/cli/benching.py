@@ -14,6 +14,7 @@ from inspector.benchmark.run import measure
 from inspector.benchmark.settings import BenchSettings
 from inspector.bundle.load import BundleError
 from inspector.cli.errors import report_user_errors
+from inspector.cli.places import require_writable_file
 from inspector.cli.printable import printable_lines
 from inspector.engines.engine import EngineError
 from inspector.parity.schema import ParityError
@@ -104,6 +105,7 @@ def engines(
 
     Example: inspector bench engines bundles/cup --engine onnx/int8 --report bench.md
     """
+    require_writable_file(*files)
     report = _measured(bundle, BenchSettings(names, batches, rates, seconds, threads, checkpoint))
     console = Console()
     console.width = max(console.width, _PAGE_WIDTH)

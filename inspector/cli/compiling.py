@@ -15,6 +15,8 @@ from rich.text import Text
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Compiled, CompiledFor, Precision
 from inspector.cli.errors import report_user_errors
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable
 from inspector.cli.printable import print_lines, printable_lines
 from inspector.cli.stages import WHOLE, clock_words
 from inspector.compile.compile import compile_bundle
@@ -60,7 +62,7 @@ _USUAL = {"tensorrt": "fp16", "onnx": "int8", "openvino": "int8"}
 )
 @click.option(
     "--calibration",
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Measure the value ranges for INT8 on the calibration split of this manifest. Default: on the pieces of the "
     "bundle's parity set.",
 )
@@ -110,6 +112,7 @@ def compile(
     )
     console = Console(stderr=True)
     loaded = load(bundle)
+    require_writable(out)
     with Lines(console, [*(expert.name for expert in loaded.schema.experts), "head"]) as lines:
         compiled, report = compile_bundle(loaded, job, lines.show, calibration, out)
     Console().print(_table(compiled))

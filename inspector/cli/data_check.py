@@ -13,6 +13,7 @@ from inspector.cli.printable import print_line
 from inspector.dataset.check.labelled import SPLITS, LabelledRows
 from inspector.dataset.check.report import DataReport
 from inspector.dataset.check.run import check_data
+from inspector.dataset.good_class import with_good
 from inspector.dataset.labels import classes_of, modalities_of
 from inspector.dataset.manifest import PieceRow
 from inspector.training.config import TrainConfigError, read_train_config
@@ -27,9 +28,12 @@ MAX_PLACES = 10
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--all", "all_places", is_flag=True, help=f"Name all pieces of a finding, not the first {MAX_PLACES}.")
 @click.option("--config", type=click.Path(path_type=Path), help="Training configuration, for its [labels].")
+@click.option("--good", multiple=True, metavar="NAME", help="Class that counts as good; repeatable.")
 @click.option("--warnings-ok", is_flag=True, help="Exit code 0 if training warns, but refuses nothing.")
 @report_user_errors(TrainConfigError)
-def check(path: Path, as_json: bool, all_places: bool, config: Path | None, warnings_ok: bool) -> None:
+def check(
+    path: Path, as_json: bool, all_places: bool, config: Path | None, good: tuple[str, ...], warnings_ok: bool
+) -> None:
     """Opens every file of a manifest and lists all that is wrong, each with line, piece and remedy.
 
     PATH is a manifest, or a folder with a manifest.jsonl. An ERROR stops training; a WARNING is given by it. Exit code
@@ -45,7 +49,7 @@ def check(path: Path, as_json: bool, all_places: bool, config: Path | None, warn
     """
     with remaining_bars() as progress:
         report = check_data(
-            path, progress, partial(_relabelled, {} if config is None else read_train_config(config).labels)
+            path, progress, partial(_relabelled, {} if config is None else read_train_config(config).labels, good)
         )
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
@@ -55,8 +59,9 @@ def check(path: Path, as_json: bool, all_places: bool, config: Path | None, warn
         raise click.exceptions.Exit(1)
 
 
-def _relabelled(shows: ClassMap, rows: Sequence[PieceRow]) -> LabelledRows:
+def _relabelled(shows: ClassMap, good: Sequence[str], rows: Sequence[PieceRow]) -> LabelledRows:
     """As a training would label them. Raises ManifestError."""
+    rows = with_good(rows, good)
     labelled = with_own_labels(rows, modalities_of(rows), shows)
     modalities = modalities_of(labelled)
     return LabelledRows(labelled, [mapped_classes(m, modalities, shows) for m in modalities], classes_of(labelled))

@@ -10,6 +10,7 @@ from inspector.cli.bars import remaining_bars
 from inspector.cli.data_check import print_counts
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
+from inspector.cli.sizes import size_px
 from inspector.dataset.check.report import counted
 from inspector.dataset.division.shares import DEFAULT, SharesError, parse_shares
 from inspector.dataset.importing.coco import coco as coco_items
@@ -21,6 +22,7 @@ from inspector.dataset.importing.named_files import named_files
 from inspector.dataset.importing.run import Imported, ImportOptions, write_import
 from inspector.dataset.importing.table import Columns, table
 from inspector.dataset.importing.yolo import yolo as yolo_items
+from inspector.dataset.manifest import RawPixels
 from inspector.dataset.recordings import Layout
 from streams.join.assembly import BitDepth
 from streams.observation import SensorKind
@@ -38,6 +40,8 @@ class _Given(TypedDict, total=False):
     copy: Required[bool]
     camera: Required[str]
     bit_depth: Required[str | None]
+    pixels: Required[RawPixels | None]
+    size: Required[str | None]
     sensor: str
     kind: SensorKind
     rate: float | None
@@ -56,14 +60,18 @@ _COMMON = (
     click.option("--copy", is_flag=True, help="Copy the recordings into the folder. Default: refer to them."),
     click.option("--camera", default="camera", show_default=True, help="Name of the camera of the images."),
     click.option("--bit-depth", type=click.Choice(["8", "10", "12", "14", "16"]), help="Of values low in 16 bits."),
-)
+    click.option("--pixels", type=click.Choice(get_args(RawPixels)), metavar="FORMAT",
+                 help="Packing of .raw files, such as MONO12P; or BAYER_RG8 for mosaics kept as grey images."),
+    click.option("--size", metavar="WIDTHxHEIGHT", help="Of .raw files, in pixels."),
+)  # fmt: skip
 _SIGNALS = (
     click.option("--sensor", default="sensor", show_default=True, help="Name of the sensor of the signals."),
     click.option("--kind", type=click.Choice(get_args(SensorKind)), default="audio", show_default=True,
                  help="What the sensor measures."),
     click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="HZ",
                  help="Sample rate of files that do not state it (.npy, .csv without times)."),
-    click.option("--columns", metavar="A,B", help="Channels of CSV and TDMS files by name. Default: all but the time."),
+    click.option("--columns", metavar="A,B", help="Channels of CSV and TDMS files by name, or by number where "
+                 "they have no names: 5,6. Default: all but the time."),
     click.option("--channels-first", is_flag=True, help="NumPy files are (channels, samples)."),
 )  # fmt: skip
 
@@ -136,7 +144,8 @@ def yolo(source: Path, good: tuple[str, ...], names: str | None, **given: Unpack
 @_with(*_COMMON, *_SIGNALS)
 @click.option("--image", "images", multiple=True, metavar="CAMERA=COLUMN", help="Column of a path; repeatable.")
 @click.option("--signal", "signals", multiple=True, metavar="SENSOR=COLUMN", help="Column of a path.")
-@click.option("--label", required=True, metavar="COLUMN", help="Column of ok and nok, or of classes.")
+@click.option("--label", metavar="COLUMN", help="Column of ok and nok, or of classes.")
+@click.option("--probability", metavar="COLUMN", help="In place of --label: how likely a defect is, 0 ok to 1 nok.")
 @click.option("--defects", metavar="COLUMN", help="Column of the classes, with | between several.")
 @click.option("--piece", metavar="COLUMN", help="Column of the piece id. Default: the number of the row.")
 @click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Column that says what belongs together.")
@@ -147,7 +156,8 @@ def csv(
     good: tuple[str, ...],
     images: tuple[str, ...],
     signals: tuple[str, ...],
-    label: str,
+    label: str | None,
+    probability: str | None,
     defects: str | None,
     piece: str | None,
     groups: tuple[str, ...],
@@ -158,13 +168,20 @@ def csv(
     files = dict(_pair(text) for text in (*images, *signals))
     if not files:
         raise DataImportError("no column of recordings is named: give --image CAMERA=COLUMN or --signal SENSOR=COLUMN")
-    columns = Columns(files, label, defects, piece, groups, product)
+    if (label is None) == (probability is None):
+        raise DataImportError("name one of --label and --probability: the column that says which pieces are good")
+    columns = Columns(files, label, defects, piece, groups, product, probability)
     _write(source, table(source, columns, good), given)
 
 
 @import_.command("recordings")
 @_with(*_COMMON, *_SIGNALS)
-@click.option("--pattern", required=True, metavar="REGEX", help="Of the names without suffix, with (?P<label>...).")
+@click.option(
+    "--pattern",
+    required=True,
+    metavar="REGEX",
+    help="Of the names, or of the paths below SOURCE, without suffix; with (?P<label>...).",
+)
 @report_user_errors(DataImportError, SharesError)
 def recordings(source: Path, good: tuple[str, ...], pattern: str, **given: Unpack[_Given]) -> None:
     """Files whose names say what they are.
@@ -211,6 +228,8 @@ def _imported(source: Path, items: Iterable[Item], given: _Given) -> Imported:
         rate_hz=given.get("rate"),
         layout=Layout(tuple(columns.split(",")) if columns else (), bool(given.get("channels_first"))),
         bit_depth=None if depth is None else cast("BitDepth", int(depth)),
+        pixels=given["pixels"],
+        size_px=None if given["size"] is None else size_px(given["size"]),
         grouping=Grouping.of(given["group_by"]),
         copy=given["copy"],
         seed=given["seed"],
@@ -232,4 +251,7 @@ def _print(imported: Imported) -> None:
         print_line(note)
     print_line(f"{imported.manifest} is written; next:")
     print_line(f"  inspector data check {imported.manifest}")
-    print_line(f"  inspector data split {imported.manifest} --shares {DEFAULT} --by {','.join(axes)}")
+    if imported.is_divided:
+        print_line(f"  inspector train {imported.manifest} --out BUNDLE")
+    else:
+        print_line(f"  inspector data split {imported.manifest} --shares {DEFAULT} --by {','.join(axes)}")

@@ -6,6 +6,7 @@ import click
 
 from inspector.cli.data_check import print_counts
 from inspector.cli.errors import report_user_errors
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.printable import print_line
 from inspector.dataset.check.report import counted
 from inspector.dataset.division.divide import divide
@@ -17,7 +18,7 @@ from inspector.dataset.splits import split_findings
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("manifest", type=MANIFEST)
 @click.option("--shares", default=DEFAULT, show_default=True, help="Of train, calibration and test.")
 @click.option("--by", metavar="GROUP[,GROUP]", help="Groups that stay whole. Default: all that the manifest names.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal splits.")

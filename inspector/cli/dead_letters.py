@@ -7,15 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from inspector.archive.log_reading import LogReading
 from inspector.cli.config_option import config_option
 from inspector.cli.credentials import check_may, token_file_option
 from inspector.cli.errors import report_user_errors
-from inspector.cli.printable import printable
+from inspector.cli.printable import print_lines, printable
 from inspector.config.opening import open_log_briefly
 from inspector.config.service import load_service
 from inspector.verdicts.feed import Followed
@@ -59,7 +56,7 @@ def dead_letters(config: Path, token_file: Path | None) -> None:
     with closing(open_log_briefly(config, service.config)) as log:
         kinds = counted(_all(log))
     if kinds:
-        Console().print(table(kinds))
+        print_lines("\n".join(map(_words, kinds)))
     else:
         click.echo("no dead letters in the log")
 
@@ -75,14 +72,12 @@ def counted(letters: Iterable[DeadLetter]) -> list[Kind]:
     return sorted(kinds.values(), key=lambda kind: kind.count, reverse=True)
 
 
-def table(kinds: Sequence[Kind]) -> Table:
-    shown = Table("reason", "station", "records", "last", "what the last one says")
-    for kind in kinds:
-        moment = datetime.fromtimestamp(kind.last.append_ns / 1e9, UTC).astimezone()
-        place = f"{kind.last.line}/{kind.last.station or '?'}"
-        texts = (enum_word(DeadLetterReason, kind.last.reason), place, str(kind.count), f"{moment:%d.%m. %H:%M:%S}")
-        shown.add_row(*(Text(printable(text)) for text in (*texts, kind.last.detail)))
-    return shown
+def _words(kind: Kind) -> str:
+    """How many, why and where; below it what the last one says, which is longer than a table has room for."""
+    moment = datetime.fromtimestamp(kind.last.append_ns / 1e9, UTC).astimezone()
+    place = printable(f"{kind.last.line}/{kind.last.station or '?'}")
+    reason = enum_word(DeadLetterReason, kind.last.reason)
+    return f"{kind.count} x {reason}  {place}  last {moment:%d.%m. %H:%M:%S}\n    {printable(kind.last.detail)}"
 
 
 def _all(log: Log) -> Iterator[DeadLetter]:

@@ -13,6 +13,7 @@ from inspector.bundle.store import BundleStore
 from inspector.cli.credentials import Act, audited, principal_for, token_file_option
 from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line, printable
+from inspector.cli.shadow_differences import differences
 from inspector.config.opening import open_log_briefly
 from inspector.config.service import Service, load_service
 from inspector.rollout.control.cleanup import list_with_references
@@ -189,14 +190,18 @@ def described(deployment: Deployment) -> str:
 @click.command()
 @_CONFIG
 @click.option("--tidy", is_flag=True, help="Remove bundles that no line needs any more.")
+@click.option("--differences", "is_compared", is_flag=True, help="Show where a shadow decided differently.")
 @token_file_option
 @report_user_errors(DeployError)
-def deployments(config: Path, tidy: bool, token_file: Path | None) -> None:
+def deployments(config: Path, tidy: bool, is_compared: bool, token_file: Path | None) -> None:
     """Shows the history of deployments: who deployed what and why, and what each worker runs now.
 
     With --tidy, it cleans up the bundle store (`[worker] bundles`) instead. It removes a bundle that was deployed on
     these lines once, that no line judges with or has on trial, and that no rollback can return to. It lists every
     bundle with its size, and why it was kept.
+
+    --differences reads the verdicts of shadows that are still in the log: which way they decided differently, and on
+    which pieces.
 
     Before --tidy: if several configurations share the store, give one that names all their lines. Wait until no
     `deploy` or `rollback` is running. If the history cannot be read to its end, nothing is removed.
@@ -205,7 +210,7 @@ def deployments(config: Path, tidy: bool, token_file: Path | None) -> None:
         action = "deployments.tidy" if tidy else "deployments.see"
         principal = principal_for(context.service, action, token_file)
         if not tidy:
-            _show(context.table)
+            _show(context, is_compared=is_compared)
             return
         with audited(context.service) as audit, audit.act(principal, action, str(context.service.bundles)):
             _tidy(context)
@@ -228,7 +233,12 @@ def _tidy(context: _DeployContext) -> None:
     print_line(f"{freed_bytes / 1e6:.1f} MB freed in {context.service.bundles}")
 
 
-def _show(table: ControlTable) -> None:
+def _show(context: _DeployContext, *, is_compared: bool) -> None:
+    table = context.table
+    if is_compared:
+        for line in differences(context.log):
+            print_line(line)
+        return
     for row in rows_of(table):
         print_line(_history_line(row))
     for at, status in sorted(table.workers.items()):

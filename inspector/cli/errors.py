@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import click
 
+from inspector.cli.files import unusable
 from inspector.cli.printable import printable_lines
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import RecordingError
@@ -24,4 +25,5 @@ def report_user_errors(*others: type[Exception]) -> Iterator[None]:
         problems = [f"{len(exc.problems)} problem(s)", *map(str, exc.problems)]
         raise click.ClickException(printable_lines("\n".join(problems))) from exc
     except USER_ERRORS + others as exc:
-        raise click.ClickException(printable_lines(str(exc))) from exc
+        said = unusable(exc) if isinstance(exc, OSError) else str(exc)
+        raise click.ClickException(printable_lines(said)) from exc

@@ -15,7 +15,14 @@ def report_unusable_files() -> Iterator[None]:
     except OSError as exc:
         if not isinstance(exc.filename, str | bytes | os.PathLike):
             raise
-        raise click.ClickException(
-            f"{os.fsdecode(exc.filename)}: cannot be used ({exc.strerror}); name another file, or check this user's "
-            "permissions and the free space"
-        ) from exc
+        raise click.ClickException(unusable(exc)) from exc
+
+
+def unusable(error: OSError) -> str:
+    """Which file, why, and what to do; the system's own words where it names no file."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return str(error)
+    return (
+        f"{os.fsdecode(error.filename)}: cannot be used ({error.strerror}); name another file, or check this user's "
+        "permissions and the free space"
+    )

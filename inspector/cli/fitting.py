@@ -9,8 +9,11 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
+    good_option,
     print_warnings,
     report_option,
     report_training_errors,
@@ -20,7 +23,7 @@ from inspector.cli.training import (
 )
 from inspector.training.advice import write_training_report
 from inspector.training.config import read_train_config
-from inspector.training.export import write_bundle
+from inspector.training.export import require_place, write_bundle
 from inspector.training.good_only.descriptors import Backbone
 from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
 
@@ -28,7 +31,7 @@ FolderOrFile = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--good-only", is_flag=True, help="Required. Confirms that pieces with defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")
@@ -49,6 +52,7 @@ FolderOrFile = click.Path(path_type=Path)
 )
 @click.option("--name", default="good-only", show_default=True, help="The bundle's name.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds choose the same pieces.")
+@good_option
 @strict_option
 @report_option
 @report_training_errors()
@@ -64,6 +68,7 @@ def fit(
     pass_share: float,
     name: str,
     seed: int,
+    good: tuple[str, ...],
     strict: bool,
     report: Path | None,
 ) -> None:
@@ -85,6 +90,8 @@ def fit(
     """
     if not good_only:
         raise click.UsageError("this command fits on good pieces only: add --good-only, or use `inspector train`")
+    require_place(bundle)
+    require_writable_file(report)
     start = time.monotonic()
     options = GoodOptions(
         name=name,
@@ -93,6 +100,7 @@ def fit(
         seed=seed,
         backbone=_backbone(weights, pretrained),
         pass_share=pass_share,
+        good=good,
         strict=strict,
         cameras={} if config is None else read_train_config(config).cameras,
     )

@@ -10,6 +10,7 @@ import click
 from inspector.bundle.files import write_manifest
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Modality
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.printable import print_line
 from inspector.cli.training import FolderOrFile, report_training_errors
 from inspector.dataset.bit_depths import demand_bit_depths
@@ -19,7 +20,7 @@ from inspector.training.plausibility import with_plausibility
 
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @report_training_errors()
 def plausibility(bundle: Path, manifest: Path) -> None:
     """Teaches BUNDLE which recordings are plausible: what is far outside of the good recordings in the training split

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.errors import report_user_errors
+from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.publishing import given_options, publish, publish_options
 from inspector.dataset.manifest import read_manifest
 from inspector.dataset.survey import survey
@@ -13,7 +14,7 @@ from inspector.replay.pieces import ManifestPieces
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("manifest", type=MANIFEST)
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The service's configuration.")
 @click.option("--split", type=click.Choice(["train", "calibration", "test"]), help="Only this split. Default: all.")
 @click.option("--pieces", type=click.IntRange(1), help="Only the first N pieces.", metavar="N")

@@ -1,13 +1,16 @@
 """`inspector source folder`: files that appear in a folder become pieces."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from inspector.cli.errors import report_user_errors
-from inspector.cli.source_place import Place, Resolved, place_options
+from inspector.cli.source_place import Place, Resolved, large_hours_option, place_options, seconds
+from inspector.config.opening import COMMAND_PATIENCE_S
+from inspector.dataset.recordings import Layout
 from inspector.sources.arrivals import FolderError
 from inspector.sources.folder import FolderSource
 from inspector.sources.gathering import Gathering
@@ -29,6 +32,8 @@ class Watching:
     done: Path | None
     journal: Path | None
     large_to: str | None
+    large_hours: float | None
+    layout: Layout
     once: bool
     count: int | None
 
@@ -64,6 +69,9 @@ class Watching:
 @click.option("--done", type=click.Path(path_type=Path, file_okay=False), help="Move published files to this folder.")
 @click.option("--journal", type=click.Path(path_type=Path), help=f"What was published. Default: DIR/{NAME}.")
 @click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record.")
+@large_hours_option
+@click.option("--columns", metavar="A,B", help="Channels of .csv and .tdms files by name or number, as in training.")
+@click.option("--channels-first", is_flag=True, help=".npy files are (channels, samples).")
 @click.option("--once", is_flag=True, help="Publish what is there, and end.")
 @click.option("--count", type=click.IntRange(1), help="End after this many pieces.")
 @place_options
@@ -79,6 +87,9 @@ def folder(
     done: Path | None,
     journal: Path | None,
     large_to: str | None,
+    large_hours: float | None,
+    columns: str | None,
+    channels_first: bool,
     once: bool,
     count: int | None,
 ) -> None:
@@ -98,7 +109,8 @@ def folder(
     inspector source folder shots --kafka kafka-1:9092 --line line-1 --camera top --once
     """
     resolved = place.resolve(cameras, sensors)
-    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, once, count)
+    layout = Layout(tuple(columns.split(",")) if columns else (), channels_first)
+    watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, large_hours, layout, once, count)
     _watch(resolved, folder.resolve(), watching)
 
 
@@ -111,14 +123,16 @@ def _watch(resolved: Resolved, folder: Path, watching: Watching) -> None:
     if not names:
         raise TargetError("without --config nobody knows cameras and sensors: name them with --camera and --sensor")
     naming = NamePattern(watching.pattern, names)
-    content = FrameContent(resolved.target, watching.large_to)
+    content = FrameContent(resolved.target, watching.large_to, seconds(watching.large_hours))
     journal = Journal((watching.journal or folder / NAME).resolve(), folder)
     click.echo(f"{folder}: {' or '.join(naming.texts)}, to {resolved.describe()}; Ctrl+C ends", err=True)
-    with closing(journal), resolved.open() as (publisher, stop):
+    patience_s = COMMAND_PATIENCE_S if watching.once else None
+    with closing(journal), resolved.open(patience_s) as (publisher, stop):
         gathering = Gathering(naming, spec, watching.wait_s)
         done = None if watching.done is None else watching.done.resolve()
-        watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done)
-        counts = watch.run(stop, watching.poll_s, once=watching.once, most=watching.count)
+        watch = FolderSource(folder, resolved.target, publisher, content, gathering, journal, done, watching.layout)
+        with resolved.measured("folder", partial(asdict, watch.counts)):
+            counts = watch.run(stop, watching.poll_s, once=watching.once, most=watching.count)
     click.echo(f"published {counts} on {resolved.target.topics.line}/{resolved.target.station}")
 
 

@@ -1,5 +1,8 @@
 """`inspector source microphone`: the samples of a sound card as one continuous stream."""
 
+from dataclasses import asdict
+from functools import partial
+
 import click
 
 from inspector.cli.errors import report_user_errors
@@ -54,7 +57,9 @@ def microphone(
         err=True,
     )
     with resolved.open() as (publisher, stop):
-        counts = Microphone(module, sound_input, resolved.target, publisher).run(stop, duration)
+        heard = Microphone(module, sound_input, resolved.target, publisher)
+        with resolved.measured("microphone", partial(asdict, heard.counts)):
+            counts = heard.run(stop, duration)
     click.echo(f"published {counts} on {resolved.target.topics.line}/{resolved.target.station}")
 
 

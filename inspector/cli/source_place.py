@@ -8,10 +8,13 @@ from functools import wraps
 from pathlib import Path
 
 import click
+from prometheus_client import CollectorRegistry
 
 from inspector.cli.credentials import principal_for, token_file_option
 from inspector.config.service import Service, load_service
+from inspector.service.metrics_server import MetricsError, MetricsServer
 from inspector.service.run_worker import stopped_by_signals
+from inspector.sources.metrics import Read, SourceCollector
 from inspector.sources.opening import kafka_addresses, kafka_publisher, service_publisher
 from inspector.sources.patient import PatientPublisher
 from inspector.sources.target import Target, TargetError, Wish, bare_target, target_of
@@ -36,8 +39,21 @@ _OPTIONS = (
     click.option("--product", help="Product of the pieces. Default: that of the recipe, else part."),
     click.option("--recipe", help="Recipe to publish for, where several fit."),
     click.option("--lot", default="", help="Production lot of the pieces."),
+    click.option("--metrics", metavar="HOST:PORT", help="Serve counts for Prometheus there, such as 127.0.0.1:9465."),
     token_file_option,
 )
+
+
+large_hours_option = click.option(
+    "--large-hours",
+    type=click.FloatRange(min=1),
+    help="Remove files that a source wrote to --large-to longer ago; longer than the log keeps records. Default: they "
+    "stay.",
+)
+
+
+def seconds(hours: float | None) -> float | None:
+    return None if hours is None else 3600.0 * hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +65,20 @@ class Place:
     prefix: str
     wish: Wish
     token_file: Path | None
+    metrics: str | None = None
 
     def resolve(self, cameras: Sequence[str] = (), sensors: Sequence[str] = ()) -> "Resolved":
         """`cameras` and `sensors` describe the pieces where there is no recipe. Raises TargetError, ConfigError,
         ClickException."""
         if self.config is None and self.kafka is not None:
             addresses = kafka_addresses(self.kafka)
-            return Resolved(bare_target(self.prefix, self.wish, cameras, sensors), None, addresses)
+            target = bare_target(self.prefix, self.wish, cameras, sensors)
+            return Resolved(target, None, addresses, self.metrics)
         if self.config is None or self.kafka is not None:
             raise click.UsageError("give one of --config service.toml and --kafka HOST:PORT")
         service = load_service(self.config)
         principal_for(service, "line.publish", self.token_file)
-        return Resolved(target_of(service, self.wish), service, ())
+        return Resolved(target_of(service, self.wish), service, (), self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,8 @@ class Resolved:
     target: Target
     service: Service | None
     addresses: tuple[str, ...]
+    metrics: str | None = None
+    """Where its counts are served."""
 
     @property
     def is_bare(self) -> bool:
@@ -77,20 +97,38 @@ class Resolved:
         return self.service is None
 
     @contextmanager
-    def open(self) -> Iterator[tuple[PatientPublisher, threading.Event]]:
-        """The publisher, and an event that Ctrl+C and SIGTERM set. Raises LogError."""
+    def open(self, patience_s: float | None = None) -> Iterator[tuple[PatientPublisher, threading.Event]]:
+        """The publisher, and an event that Ctrl+C and SIGTERM set. `patience_s` ends the wait for a silent log.
+        Raises LogError."""
         quiet_client_logs()
-        with stopped_by_signals(STOP_S) as stop, self._publisher(stop) as publisher:
+        with stopped_by_signals(STOP_S) as stop, self._publisher(stop, patience_s) as publisher:
             yield publisher, stop
 
     @contextmanager
-    def _publisher(self, stop: threading.Event) -> Iterator[PatientPublisher]:
+    def _publisher(self, stop: threading.Event, patience_s: float | None) -> Iterator[PatientPublisher]:
         if self.service is None:
-            with kafka_publisher(self.addresses, self.target, stop) as publisher:
+            with kafka_publisher(self.addresses, self.target, stop, patience_s) as publisher:
                 yield publisher
         else:
-            with service_publisher(self.service, stop) as publisher:
+            with service_publisher(self.service, stop, patience_s) as publisher:
                 yield publisher
+
+    @contextmanager
+    def measured(self, source: str, read: Read) -> Iterator[None]:
+        """Serves the counts that `read` returns, where --metrics asks for it. Raises ClickException."""
+        if self.metrics is None:
+            yield
+            return
+        host, _, port = self.metrics.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65_535:
+            raise click.ClickException(f"--metrics {self.metrics!r} is no address; write HOST:PORT, as 127.0.0.1:9465")
+        registry = CollectorRegistry()
+        registry.register(SourceCollector(self.target, source, read))
+        try:
+            with MetricsServer(self.metrics, registry, table="--metrics"):
+                yield
+        except MetricsError as exc:
+            raise click.ClickException(str(exc)) from exc
 
     def describe(self) -> str:
         topics = self.target.topics
@@ -111,11 +149,12 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
         product: str | None,
         recipe: str | None,
         lot: str,
+        metrics: str | None,
         token_file: Path | None,
         **options: object,
     ) -> None:
         wish = Wish(line, station, product, recipe, lot)
-        command(place=Place(config, kafka, prefix, wish, token_file), **options)
+        command(place=Place(config, kafka, prefix, wish, token_file, metrics), **options)
 
     wrapped: Callable[..., None] = call
     for option in reversed(_OPTIONS):

@@ -5,15 +5,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import asdict, dataclass
+from functools import partial, wraps
 from pathlib import Path
 
 import click
 import cv2
 
 from inspector.cli.errors import report_user_errors
-from inspector.cli.source_place import Place, Resolved, cameras_of, place_options
+from inspector.cli.sizes import size_px
+from inspector.cli.source_place import Place, Resolved, cameras_of, large_hours_option, place_options, seconds
 from inspector.sources.cameras import CameraStation
 from inspector.sources.newest import Follower, Opener
 from inspector.sources.pictures import FrameContent, PictureError
@@ -44,6 +45,7 @@ _OPTIONS = (
     ),
     click.option("--jpeg", type=click.IntRange(1, 100), metavar="QUALITY", help="Send JPEG. Default: PNG, every bit."),
     click.option("--large-to", metavar="PREFIX", help="Folder or store for pictures larger than a record."),
+    large_hours_option,
 )
 
 
@@ -59,6 +61,7 @@ class Shooting:
     wait_s: float
     jpeg: int | None
     large_to: str | None
+    large_hours: float | None
 
     def triggers(self, stop: threading.Event) -> Iterator[Trigger]:
         numbered = Numbered(self.id_prefix)
@@ -80,11 +83,13 @@ def shooting_options(command: Callable[..., None]) -> Callable[..., None]:
         wait_s: float,
         jpeg: int | None,
         large_to: str | None,
+        large_hours: float | None,
         **options: object,
     ) -> None:
         if lines and every is not None:
             raise click.UsageError("give one of --every SECONDS and --stdin")
-        command(shooting=Shooting(names, every, lines, count, id_prefix, wait_s, jpeg, large_to), **options)
+        shooting = Shooting(names, every, lines, count, id_prefix, wait_s, jpeg, large_to, large_hours)
+        command(shooting=shooting, **options)
 
     wrapped: Callable[..., None] = call
     for option in reversed(_OPTIONS):
@@ -109,8 +114,8 @@ def camera(place: Place, shooting: Shooting, index: tuple[int, ...], size: str |
     inspector source camera 0 2 --camera top --camera side --stdin --config service.toml
     echo P-4711 | inspector source camera 0 --stdin --kafka kafka-1:9092 --line line-1 --camera top
     """
-    size_px = None if size is None else _size_px(size)
-    devices = [(f"camera {number}", device(number, size_px)) for number in index]
+    taken_px = None if size is None else size_px(size)
+    devices = [(f"camera {number}", device(number, taken_px)) for number in index]
     publish_pictures(place.resolve(shooting.names), shooting, devices)
 
 
@@ -150,17 +155,10 @@ def _video(url: str, user: str | None, password: str | None, *, again: bool) -> 
     return video_file(Path(url), again=again)
 
 
-def _size_px(text: str) -> tuple[int, int]:
-    width, separator, height = text.partition("x")
-    if not separator or not width.isdecimal() or not height.isdecimal():
-        raise click.BadParameter(f"{text!r} is no size; write WIDTHxHEIGHT, such as 1920x1080")
-    return int(width), int(height)
-
-
 def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[tuple[str, Opener]]) -> None:
     """Follows all devices and publishes a piece for each trigger."""
     names = cameras_of(resolved.target, shooting.names, len(devices))
-    content = FrameContent(resolved.target, shooting.large_to)
+    content = FrameContent(resolved.target, shooting.large_to, seconds(shooting.large_hours))
     quiet()
     cv2.setNumThreads(1)
     followers = {name: Follower(shown, opener) for name, (shown, opener) in zip(names, devices, strict=True)}
@@ -169,6 +167,7 @@ def publish_pictures(resolved: Resolved, shooting: Shooting, devices: Sequence[t
         for follower in followers.values():
             stack.enter_context(follower)
         station = CameraStation(resolved.target, publisher, content, followers, shooting.wait_s, shooting.jpeg)
+        stack.enter_context(resolved.measured("camera", partial(asdict, station.counts)))
         done = station.run(shooting.triggers(stop), stop, shooting.count)
     click.echo(f"published {done} on {resolved.target.topics.line}/{resolved.target.station}")
 

@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
 
 from inspector.bundle.card import write_section
 from inspector.bundle.load import BundleError, load
 from inspector.cli.errors import report_user_errors
+from inspector.cli.manifest_option import MANIFEST
+from inspector.cli.places import require_writable, require_writable_file
 from inspector.cli.printable import print_line, printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
@@ -60,6 +63,12 @@ parity_pieces_option = click.option(
 )
 
 
+good_option = click.option(
+    "--good",
+    multiple=True,
+    metavar="NAME",
+    help="Class that counts as good, for a manifest without pieces labelled ok; repeatable.",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
@@ -89,7 +98,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 
 
 @click.command()
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--config", type=FolderOrFile, help="Training configuration (TOML). Default: chosen to fit the data.")
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal results.")
@@ -97,6 +106,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @click.option(
     "--weights", multiple=True, metavar="NAME=FILE", help="Local safetensors file of a timm model; repeatable."
 )
+@good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
 @report_option
@@ -109,6 +119,7 @@ def train(
     seed: int,
     epochs: int | None,
     weights: tuple[str, ...],
+    good: tuple[str, ...],
     checkpoint: Path | None,
     strict: bool,
     report: Path | None,
@@ -121,8 +132,10 @@ def train(
     Example: inspector train line/manifest.jsonl --out bundles/cup --report train.json
     """
     require_place(bundle)
-    settings = TrainConfig() if config is None else read_train_config(config)
-    options = TrainOptions(seed, epochs, weights_files(weights), strict)
+    require_writable(checkpoint)
+    require_writable_file(report)
+    settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
+    options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
@@ -132,10 +145,20 @@ def train(
         print_line(finding)
     print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.bundle.warnings)
+        write_training_report(report, training.findings, training.bundle.warnings, training.figures)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
+
+
+def named_after(folder: Path, settings: TrainConfig) -> TrainConfig:
+    """A bundle without a name of its own has that of its folder, where it can be one."""
+    if "name" in settings.model_fields_set:
+        return settings
+    try:
+        return settings.model_copy(update={"name": TrainConfig(name=folder.resolve().name).name})
+    except ValidationError:
+        return settings
 
 
 def weights_files(items: Sequence[str]) -> dict[str, Path]:
@@ -159,7 +182,7 @@ def weights_file(item: str) -> tuple[str, Path]:
 
 @click.command()
 @click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=FolderOrFile)
+@click.argument("manifest", type=MANIFEST)
 @click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
 @click.option(
     "--false-rejects",
@@ -175,6 +198,7 @@ def weights_file(item: str) -> tuple[str, Path]:
     help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
 )
 @click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
+@good_option
 @click.option(
     "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
 )
@@ -188,6 +212,7 @@ def evaluate(
     report: Path | None,
     recipe: Path | None,
     pieces: Path | None,
+    good: tuple[str, ...],
     explanations: bool,
     card: bool,
 ) -> None:
@@ -196,10 +221,11 @@ def evaluate(
     Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
     """
     loaded = load(bundle)
+    require_writable_file(pieces)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe)
+        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe, good)
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:
         click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
@@ -226,7 +252,7 @@ def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) 
 @click.option(
     "--parity",
     "manifest",
-    type=FolderOrFile,
+    type=MANIFEST,
     help="Store calibration pieces of this manifest in the bundle, as `train` does.",
 )
 @parity_pieces_option
@@ -236,6 +262,7 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
 
     Example: inspector export cup.ckpt --out bundles/cup --parity line/manifest.jsonl
     """
+    require_place(bundle)
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")

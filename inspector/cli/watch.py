@@ -20,6 +20,7 @@ from inspector.cli.connecting import show_waiting
 from inspector.cli.connection import Connection, connection_options
 from inspector.cli.printable import cell, print_line
 from inspector.client.client import Client, ClientError, WatchOptions
+from inspector.verdicts.defects import defects_of
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1.records_pb2 import Feedback, Inspection, Label
 from protos.inspection.v1.service_pb2 import GetModelResponse
@@ -27,7 +28,7 @@ from protos.inspection.v1.verdict_pb2 import Decision, DecisionReason, Modality,
 
 COLOURS = {Decision.DECISION_PASS: "green", Decision.DECISION_FAIL: "red", Decision.DECISION_REVIEW: "yellow"}
 NUM_ROWS = 20
-COLUMNS = ("time", "station", "piece", "decision", "reason", "score", "absent", "latency")
+COLUMNS = ("time", "station", "piece", "decision", "defect", "reason", "score", "absent", "latency")
 DECISIONS = {
     "pass": Decision.DECISION_PASS,
     "fail": Decision.DECISION_FAIL,
@@ -181,7 +182,7 @@ def time_of(text: str) -> int:
 
 
 def columns(shown: Verdict) -> tuple[str, ...]:
-    """A row of the table: time, place, piece, decision, reason, score, absent modalities, latency."""
+    """A row of the table: time, place, piece, decision, defects, reason, score, absent modalities, latency."""
     moment = datetime.fromtimestamp(shown.publish_ns / 1e9, UTC).astimezone()
     inspection = shown.inspection
     absent = [_absent(item) for item in shown.modalities if item.state != ModalityState.MODALITY_STATE_PRESENT]
@@ -191,6 +192,7 @@ def columns(shown: Verdict) -> tuple[str, ...]:
         cell(f"{inspection.line}/{inspection.station}"),
         cell(inspection.piece_id) + (f"#{inspection.pass_number}" if inspection.pass_number else ""),
         enum_word(Decision, shown.decision),
+        cell(", ".join(defects_of(shown)) or "-"),
         enum_word(DecisionReason, shown.reason),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
         cell(", ".join(absent) or "-"),

@@ -1,5 +1,6 @@
 """The token that a client shows with every call."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,6 @@ class ClientToken:
     def _of_file(self, file: Path) -> str:
         try:
             with file.open("rb") as opened:
-                return opened.read(MAX_BYTES).decode("ascii", "replace")
+                return opened.read(MAX_BYTES).removeprefix(codecs.BOM_UTF8).decode("ascii", "replace")
         except OSError as exc:
             raise TokenError(f"{file} cannot be read ({exc.strerror}): check path and rights") from exc

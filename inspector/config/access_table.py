@@ -67,7 +67,7 @@ class OidcTable(Table):
 
     def _secret(self) -> str:
         if self.client_secret_file is not None:
-            return self.client_secret_file.read_text(encoding="utf-8").strip()
+            return self.client_secret_file.read_text(encoding="utf-8-sig").strip()
         return "" if self.client_secret_env is None else os.environ[self.client_secret_env]
 
 

@@ -35,7 +35,7 @@ def _password(path: Path, variable: str | None, file: Path | None) -> str:
 
 def _password_in(path: Path, file: Path) -> str:
     try:
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+        password = file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         remedy = "let this user read it; it holds the password alone, on one line"

@@ -15,8 +15,9 @@ from streams.log_clock import LogClock
 if TYPE_CHECKING:
     from streams.kafka.log import KafkaLog
 
-COMMAND_PATIENCE_S = 6.0
-"""How long a command that ends by itself waits for Kafka, so that a person has an answer within ten seconds."""
+COMMAND_PATIENCE_S = 5.0
+"""How long a command that ends by itself waits for Kafka, so that a person has an answer within ten seconds, on a busy
+machine too."""
 
 
 def open_log(

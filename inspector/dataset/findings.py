@@ -52,6 +52,11 @@ def placed(finding: Finding, manifest: Path, lines: Mapping[str, int]) -> str:
     return f"{manifest.name}:{finding.line}: {finding.text}" if finding.line else finding.text
 
 
+def in_order(findings: Iterable[Finding], lines: Mapping[str, int]) -> list[Finding]:
+    """By the line of their first piece; `lines` by piece."""
+    return sorted(findings, key=lambda finding: lines.get(finding.pieces[0], 0) if finding.pieces else finding.line)
+
+
 def listed(manifest: Path, findings: Sequence[Finding], lines: Mapping[str, int]) -> str:
     """A message that names the first of many bad files."""
     named = [placed(finding, manifest, lines) for finding in findings[:MAX_NAMED]]

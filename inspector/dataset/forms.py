@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from inspector.dataset.findings import Finding, Severity
 from inspector.dataset.manifest import SignalRow
+from inspector.dataset.sample_files import Samples
 from streams.decode.image_headers import Header
 from streams.decode.kinds import is_curve
 
@@ -28,16 +31,20 @@ class Form:
     sample_rate_hz: float | None = None
     length_s: float | None = None
     """Of a window; curves may have any length."""
+    still: frozenset[int] = frozenset()
+    """Numbers of the channels whose samples all have one value; the first is 1."""
 
     @classmethod
     def of_image(cls, piece_id: str, path: str, header: Header) -> "Form":
         return cls(piece_id, path, header.channels, bits=8 * header.bytes_per_value)
 
     @classmethod
-    def of_signal(cls, piece_id: str, signal: SignalRow, num_samples: int, num_channels: int) -> "Form":
-        rate_hz = signal.sample_rate_hz
+    def of_signal(cls, piece_id: str, signal: SignalRow, samples: Samples) -> "Form":
+        """`samples` is (num_samples, num_channels)."""
+        rate_hz, (num_samples, num_channels) = signal.sample_rate_hz, samples.shape
         length_s = None if is_curve(signal.kind) else num_samples / rate_hz
-        return cls(piece_id, signal.path, num_channels, None, signal.kind, rate_hz, length_s)
+        still = frozenset(int(index) + 1 for index in np.flatnonzero(samples.min(axis=0) == samples.max(axis=0)))
+        return cls(piece_id, signal.path, num_channels, None, signal.kind, rate_hz, length_s, still)
 
 
 def odd_forms(source: str, forms: Sequence[Form]) -> Iterator[Finding]:
@@ -45,6 +52,20 @@ def odd_forms(source: str, forms: Sequence[Form]) -> Iterator[Finding]:
     for property_of, noun, severity in _PROPERTIES:
         yield from _odd(source, noun, severity, [(form, property_of(form)) for form in forms])
     yield from _odd_lengths(source, forms)
+
+
+def still_channels(sensor: str, forms: Sequence[Form]) -> Iterator[Finding]:
+    """Channels of a sensor with several that never change within any recording."""
+    num_channels = max((form.channels for form in forms), default=0)
+    still = frozenset[int]().union(*(form.still for form in forms)).intersection(*(form.still for form in forms))
+    if num_channels > 1 and still:
+        numbers = ", ".join(map(str, sorted(still)))
+        yield Finding(
+            "recordings",
+            f"sensor {sensor}: of its {num_channels} channels, {numbers} have one value throughout each of the "
+            f"{len(forms)} recordings: a clock, or an input that is not connected? Name the channels that measure: "
+            '"columns" of the signal row, or --columns of `inspector data import`',
+        )
 
 
 def _odd(source: str, noun: str, severity: Severity, values: Sequence[tuple[Form, object]]) -> Iterator[Finding]:

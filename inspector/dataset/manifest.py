@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from inspector.bundle.expected import dotted, expected
@@ -103,6 +103,8 @@ class PieceRow(Row):
     """One object for each recording."""
     label: Label = "unknown"
     """Good, defective, or not known."""
+    defect_probability: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    """Of a piece whose label is not certain: how likely it is defective. 0 and 1 mean ok and nok."""
     defects: tuple[str, ...] = ()
     """Classes of its defects."""
     mask: str | None = None
@@ -115,6 +117,18 @@ class PieceRow(Row):
     """Label of one camera or sensor by itself, by its name or by `image` and `signal`."""
     product: str = ""
     """Product that chooses the recipe."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _certain_probability_is_a_label(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("label", "unknown") != "unknown":
+            return values
+        label = {0.0: "ok", 1.0: "nok"}.get(_number(values.get("defect_probability")))
+        return values if label is None else {**values, "label": label}
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
 
 
 def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
@@ -219,6 +233,12 @@ def _piece_id(line: str) -> str:
 
 
 def _contradiction(row: PieceRow) -> str:
+    certain = {"ok": 0.0, "nok": 1.0}
+    if row.label in certain and row.defect_probability not in (None, certain[row.label]):
+        return (
+            f"piece {row.piece_id!r} is labelled {row.label} and has defect_probability = {row.defect_probability:g}: "
+            "leave the label out where it is not certain, or the probability where it is"
+        )
     if row.label != "ok" or not row.defects:
         return ""
     return (

@@ -13,7 +13,7 @@ from streams.decode.images import decode_pixels
 from streams.decode.limits import Limits, RecordError
 
 RAW_SUFFIXES = (".raw", ".bin")
-_MOSAIC = "BAYER_"
+MOSAIC = "BAYER_"
 
 
 def raw_pixels(path: Path, row: ImageRow, mosaic: Image | None, limits: Limits) -> ImagePixels:
@@ -23,10 +23,10 @@ def raw_pixels(path: Path, row: ImageRow, mosaic: Image | None, limits: Limits) 
             raise ManifestError(f"{path}: has no header; give pixels, width_px and height_px in its image row")
         data, width_px, height_px = read_bytes(path, limits.max_image_bytes, ManifestError), row.width_px, row.height_px
     else:
-        if mosaic.ndim != 2 or not str(row.pixels).startswith(_MOSAIC):
+        if mosaic.ndim != 2 or not str(row.pixels).startswith(MOSAIC):
             raise ManifestError(
                 f"{path}: has a header, and pixels = {row.pixels} is for {' and '.join(RAW_SUFFIXES)} files, or a "
-                f"mosaic ({_MOSAIC}...) kept as a grey image; leave pixels out"
+                f"mosaic ({MOSAIC}...) kept as a grey image; leave pixels out"
             )
         data, (height_px, width_px) = mosaic.tobytes(), mosaic.shape
     return ImagePixels(format=f"PIXEL_FORMAT_{row.pixels}", width_px=width_px, height_px=height_px, data=data)

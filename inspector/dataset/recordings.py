@@ -59,6 +59,11 @@ class Layout:
     channels_first: bool = False
     """Of a NumPy file."""
 
+    def of_file(self, path: Path) -> "Layout":
+        """The part that is for a file of this form, where one layout is given for files of several."""
+        suffix = path.suffix.lower()
+        return Layout(self.columns if suffix in _TABLES else (), self.channels_first and suffix == ".npy")
+
 
 PLAIN = Layout()
 

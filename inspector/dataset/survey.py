@@ -8,8 +8,8 @@ from pathlib import Path
 
 from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
 from inspector.dataset.files import layout_of, read_mask
-from inspector.dataset.findings import Finding, listed
-from inspector.dataset.forms import Form, odd_forms
+from inspector.dataset.findings import Finding, in_order, listed
+from inspector.dataset.forms import Form, odd_forms, still_channels
 from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
 from inspector.dataset.progress import Progress, silent
 from inspector.dataset.recordings import RecordingError, read_recording
@@ -35,7 +35,8 @@ def survey(manifest: Path, rows: Sequence[PieceRow], progress: Progress = silent
     files = survey_files(manifest.parent, rows, progress)
     bad = [*files.unreadable, *(finding for finding in files.odd if finding.severity == "error")]
     if bad:
-        raise ManifestError(listed(manifest, bad, scan_manifest(manifest).lines))
+        lines = scan_manifest(manifest).lines
+        raise ManifestError(listed(manifest, in_order(bad, lines), lines))
     return [*files.warnings, *(finding.text for finding in files.odd)]
 
 
@@ -57,6 +58,7 @@ def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = sile
         files.odd += odd_forms(f"camera {name}", camera.forms)
     for name, forms in sorted(sensors.items()):
         files.odd += odd_forms(f"sensor {name}", forms)
+        files.odd += still_channels(name, forms)
     return files
 
 
@@ -95,5 +97,4 @@ def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
 
 def _check_signal(root: Path, signal: SignalRow, piece_id: str, forms: list[Form]) -> None:
     recording = read_recording(root / signal.path, signal.sample_rate_hz, signal.kind, layout_of(signal))
-    num_samples, num_channels = recording.samples.shape
-    forms.append(Form.of_signal(piece_id, signal, num_samples, num_channels))
+    forms.append(Form.of_signal(piece_id, signal, recording.samples))

@@ -5,22 +5,21 @@ import importlib.util
 import os
 import platform
 import shutil
-import socket
 import sqlite3
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from inspector.bundle.load import BundleError, load
 from inspector.config.service import ServiceConfig, load_service, load_service_config
 from inspector.config.tables import KafkaTable, WorkerTable
+from inspector.diagnostics.finding import Finding as Finding
+from inspector.diagnostics.kafka_cluster import kafka_findings
+from inspector.diagnostics.source_packages import source_findings
 from inspector.engines.choice import Option, options
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.device import find_device
@@ -33,22 +32,12 @@ from inspector.recipe.thresholds import covering, promise_words
 from streams.references.addresses import install_hint, missing_package
 
 _NEEDED_MEMORY_MIB = 1024
-_CONNECT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the table. State `optional`: absent, but not needed for serving; `wrong`: needed."""
-
-    subject: str
-    state: Literal["ok", "optional", "wrong"]
-    detail: str
-    remedy: str = ""
 
 
 def examine(config: Path | None = None, bundle: Path | None = None) -> list[Finding]:
     """All findings; with a configuration also whether its log is reachable, and the engines of its bundles."""
-    findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), _java(), _maven()]
+    findings = [_python(), _cores(), _memory(), _sqlite(), _openssl(), *_engines(), _training(), *source_findings()]
+    findings += [_java(), _maven()]
     if bundle is not None:
         findings += bundle_findings(bundle, WorkerTable().engine_preferences)
     return findings if config is None else [*findings, *_configuration(config)]
@@ -181,7 +170,7 @@ def _configuration(path: Path) -> list[Finding]:
         config = load_service_config(path)
     except ConfigError as exc:
         return [Finding("configuration", "wrong", str(exc), "inspector check FILE")]
-    return [*_promises(path), *_bundles(path, config), *_log(config), *_references(config)]
+    return [*_promises(path), *_bundles(path, config), *_log(path, config), *_references(config)]
 
 
 def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
@@ -192,9 +181,9 @@ def _bundles(path: Path, config: ServiceConfig) -> list[Finding]:
     return [finding for folder in folders for finding in bundle_findings(folder, config.worker.engine_preferences)]
 
 
-def _log(config: ServiceConfig) -> list[Finding]:
+def _log(path: Path, config: ServiceConfig) -> list[Finding]:
     if isinstance(config.log, KafkaTable):
-        return [_reach(address) for address in config.log.bootstrap_servers]
+        return kafka_findings(path, config, config.log.bootstrap_servers)
     folder = next(parent for parent in config.log.path.parents if parent.exists())
     if os.access(folder, os.W_OK):
         return [Finding("log file", "ok", f"{shutil.disk_usage(folder).free // 2**20} MiB free below {folder}")]
@@ -212,16 +201,6 @@ def _references(config: ServiceConfig) -> list[Finding]:
         else:
             findings.append(Finding(f"images below {prefix}", "ok", "can be read"))
     return findings
-
-
-def _reach(address: str) -> Finding:
-    host, _, port = address.rpartition(":")
-    try:
-        with closing(socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S)):
-            return Finding(f"broker {address}", "ok", "answers")
-    except OSError as exc:
-        remedy = "start it (make broker runs one here), or correct log.bootstrap_servers"
-        return Finding(f"broker {address}", "wrong", f"cannot be reached ({exc})", remedy)
 
 
 def _promises(path: Path) -> list[Finding]:

@@ -54,7 +54,8 @@ def write_starter(bundle: Bundle, bundle_folder: Path, out: Path, starter: Start
 def recipe_text(bundle: Bundle, bundle_folder: Path, out: Path, starter: Starter) -> str:
     """Every camera and sensor of the bundle, required, with windows as long as its inputs."""
     recipe = strict_recipe(bundle, bundle_folder)
-    return "\n".join([*_head(bundle, recipe, _relative(bundle_folder, out), starter), *_sources(bundle, recipe), ""])
+    head = _head(bundle, recipe, _relative(bundle_folder, out), starter)
+    return "\n".join([*head, *_sources(bundle, recipe), *_rules(bundle), ""])
 
 
 def service_text(starter: Starter) -> str:
@@ -113,6 +114,16 @@ def _head(bundle: Bundle, recipe: Recipe, folder: str, starter: Starter) -> Iter
 def _classes(bundle: Bundle) -> Iterator[str]:
     if bundle.classes:
         yield f"# It tells apart: {', '.join(json.dumps(name, ensure_ascii=False)[1:-1] for name in bundle.classes)}."
+
+
+def _rules(bundle: Bundle) -> Iterator[str]:
+    """An example, commented out."""
+    if bundle.classes:
+        yield ""
+        yield _with(f"# [defects.{_quoted(bundle.classes[0])}]", "rules about one defect class, if you want any")
+        yield _with("# never_pass_above = 0.1", "a likelier class sends a piece that would pass to REVIEW")
+        yield _with('# decision = "review"', "a piece that fails by this class alone goes to REVIEW")
+        yield _with('# severity = "major"', "critical, major or minor: stands in the verdict")
 
 
 def _product_hint(recipe: Recipe) -> str:

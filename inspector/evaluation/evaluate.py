@@ -11,10 +11,14 @@ from fusion.calibration import Labels, Scores, fit, probability
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.check.labelled import in_split
+from inspector.dataset.good_class import question, recorded_good, with_good
 from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
+from inspector.dataset.uncertain import left_out, left_out_words
+from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
 from inspector.evaluation.examined_dominance import examined_dominance
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
@@ -24,6 +28,7 @@ from inspector.evaluation.run import Examined, experts_of, finding_of, open_bund
 from inspector.judging.routing import RoutedResult
 from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
 from inspector.statistics.classification import Certainty, Figures, certainty, figures
+from inspector.verdicts.defects import likelihood
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
@@ -39,15 +44,20 @@ def evaluate(
     false_reject_rate: float,
     progress: Progress,
     recipe_file: Path | None = None,
+    good: Sequence[str] = (),
 ) -> Report:
     """Examines the split, and the calibration split for noisy-or's calibration alone; decides by the recipe of a file,
-    or else by one that requires everything. Raises ConfigError for a recipe that does not fit."""
+    or else by one that requires everything. `good`: classes that count as good; by default those of the bundle's
+    training. Raises ConfigError for a recipe that does not fit."""
     rows = read_manifest(manifest)
+    model = open_bundle(bundle)
+    rows = with_good(rows, good or recorded_good(model.schema.provenance, rows))
     demand_grouped_splits(rows)
     judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
     for warning in survey(manifest, judged):
         _log.warning("%s", warning)
-    model = open_bundle(bundle)
+    if unused := left_out(in_split(rows, split)):
+        _log.info("Left out of split %s, for their label is not certain: %s", split, left_out_words(unused))
     demand_bit_depths(judged, model.schema.modalities)
     recipe = recipe_for(model, rows, recipe_file)
     pieces, reference = (
@@ -64,6 +74,7 @@ def evaluate(
     shares = examined_dominance(pieces, recipe, verdicts)
     for warning in shares.warnings():
         _log.warning("%s", warning)
+    by_class = _by_class(pieces, verdicts)
     comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
     return Report(
         bundle=model.schema.name,
@@ -83,6 +94,9 @@ def evaluate(
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
         dominance=shares,
+        classes=by_class.classes,
+        confusion=by_class.confusion,
+        left_out=unused,
         pieces_routed=_results(pieces, verdicts),
         recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )
@@ -180,9 +194,33 @@ def _results(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> tuple[PieceRes
             experts=tuple(sorted(experts_of(verdict))),
             pass_below=None if finding.limits is None else finding.limits.pass_below,
             fail_above=None if finding.limits is None else finding.limits.fail_above,
+            classes=row.defects,
+            defects=tuple(verdict.defects),
+            class_scores={each.name: likelihood(each) for each in verdict.classes if _is_scored(each)},
+            class_rule=verdict.class_rule,
         )
         for index, (row, verdict, finding, scout_score) in enumerate(columns)
     )
+
+
+def _by_class(pieces: Examined, verdicts: Sequence[pb.Verdict]) -> ClassReport:
+    schema = pieces.model.schema
+    judged = [
+        JudgedPiece(
+            row.piece_id,
+            row.label,
+            row.defects,
+            units_of(row, schema.modalities),
+            enum_word(pb.Decision, verdict.decision),
+            tuple(verdict.defects),
+        )
+        for row, verdict in zip(pieces.rows, verdicts, strict=True)
+    ]
+    return class_report(judged, schema.classes)
+
+
+def _is_scored(entry: pb.ClassProbability) -> bool:
+    return entry.HasField("probability") or entry.HasField("raw_score")
 
 
 def state_of(modality: pb.Modality) -> str:
@@ -211,6 +249,8 @@ def _experts_of(pieces: Examined, modality: str) -> list[str]:
 def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
     chosen = [row for row in rows if row.split == split and row.label != "unknown"]
     if {row.label for row in chosen} < {"ok", "nok"}:
+        if asked := question(rows):
+            raise ManifestError(asked)
         raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")
     return chosen
 

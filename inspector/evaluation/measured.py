@@ -9,7 +9,7 @@ from pathlib import Path
 from inspector.bundle.schema import Bundle, Certificate
 from inspector.evaluation.explanations.evaluate import Explanations
 from inspector.evaluation.explanations.page import explanation_lines
-from inspector.evaluation.report import Report, counts, outcomes_table, scores_table
+from inspector.evaluation.report import Report, by_class, counts, not_used, outcomes_table, scores_table
 from inspector.recipe.thresholds import certificate_words
 
 MEASURED = "Measured"
@@ -29,15 +29,25 @@ def origin(command: str, manifest: Path, split: str, day: date) -> str:
 def measured(source: str, report: Report, schema: Bundle, explanations: Explanations | None) -> str:
     """Body of the section; `source` is the sentence of `origin`."""
     size = counts(report.pieces, report.defective, report.recordings)
-    lines = [source, size, "Brackets hold 95 % intervals by bootstrap over the recordings.", ""]
+    lines = [source, size, *not_used(report), "Brackets hold 95 % intervals by bootstrap over the recordings.", ""]
     if report.split != "test":
         lines[-1:] = ["This is no test: training has seen this split or chosen limits and routes on it.", ""]
     lines += [*scores_table(report), "", "As routed, by the bundle's own limits, every modality required:", ""]
-    lines += [*outcomes_table(report), "", *_saving(report, schema), *_promise(report, schema.certificate)]
+    lines += [
+        *outcomes_table(report),
+        "",
+        *_classes(report),
+        *_saving(report, schema),
+        *_promise(report, schema.certificate),
+    ]
     lines += [*_rates(report, schema), ""]
     if explanations is not None:
         lines += explanation_lines(explanations, "###")
     return "\n".join(lines)
+
+
+def _classes(report: Report) -> list[str]:
+    return ["By defect class:", "", *lines, ""] if (lines := by_class(report)[2:-1]) else []
 
 
 def _saving(report: Report, schema: Bundle) -> Iterator[str]:

@@ -1,10 +1,13 @@
 """Holds the results of an evaluation and writes them as JSON, as a page, and as tables for other pages."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from json import dumps
 from pathlib import Path
 
+from inspector.dataset.uncertain import left_out_words
+from inspector.evaluation.class_figures import ClassFigures, ClassReport, Confusion
+from inspector.evaluation.class_tables import class_tables
 from inspector.evaluation.dominance import Dominance
 from inspector.evaluation.outcomes import Outcome
 from inspector.statistics.classification import Certainty, Figures
@@ -38,6 +41,14 @@ class PieceResult:
     experts: tuple[str, ...]
     pass_below: float | None
     fail_above: float | None
+    classes: tuple[str, ...] = ()
+    """True classes."""
+    defects: tuple[str, ...] = ()
+    """As the verdict names them, most likely first."""
+    class_scores: Mapping[str, float] = field(default_factory=dict)
+    """By class; one that was not examined is missing."""
+    class_rule: str = ""
+    """The recipe's rule about a class that changed the decision."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,12 @@ class Report:
     experts_run: Mapping[str, int]
     dominance: Dominance
     """How far single modalities decide."""
+    classes: tuple[ClassFigures, ...] = ()
+    """As routed, by defect class."""
+    confusion: Confusion | None = None
+    """True classes against named ones."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Pieces of the split that are not used, by reason."""
     pieces_routed: tuple[PieceResult, ...] = ()
     recipe: str = ""
     """Name and version; empty: derived from the bundle, with everything demanded."""
@@ -100,6 +117,7 @@ def page(report: Report) -> str:
             f"# {report.bundle} {report.version} on split {report.split}",
             "",
             counts(report.pieces, report.defective, report.recordings),
+            *not_used(report),
             "",
             judged_by(report),
             "",
@@ -118,6 +136,7 @@ def page(report: Report) -> str:
             "",
             *_decisions(report.decisions),
             "",
+            *by_class(report),
             "## As routed, and without each modality",
             "",
             *outcomes_table(report),
@@ -134,6 +153,19 @@ def page(report: Report) -> str:
             "",
         ]
     )
+
+
+def by_class(report: Report) -> list[str]:
+    """The section on defect classes; empty without any."""
+    tables = class_tables(ClassReport(report.classes, report.confusion)) if report.confusion else []
+    return ["## By defect class", "", *tables, ""] if tables else []
+
+
+def not_used(report: Report) -> list[str]:
+    """What is left out; empty where nothing is."""
+    if not report.left_out:
+        return []
+    return [f"Left out, for their label is not certain: {left_out_words(report.left_out)}."]
 
 
 def judged_by(report: Report) -> str:

@@ -14,10 +14,11 @@ from inspector.inference.examination import Examination, Strict
 from inspector.inference.fallback import activate_fallback, current_model
 from inspector.inference.model import Model
 from inspector.judging.active_models import ActiveModels, DeployedModel, Slots, slot_for
+from inspector.judging.class_scores import primary_expert
 from inspector.judging.evidence import Picture, signal_evidence
 from inspector.judging.framed_evidence import framed_evidence
 from inspector.judging.routing import OVERLOADED, Budget, RoutedResult, route
-from inspector.judging.verdict_builder import primary_expert, verdict_of
+from inspector.judging.verdict_builder import verdict_of
 from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes

@@ -12,6 +12,8 @@ from fusion.policy import PartialResult, scouts
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Calibration
 from inspector.inference.examination import Examination, Fused
+from inspector.judging.class_rules import rule_by_class
+from inspector.judging.class_scores import class_scores
 from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult, Limits, decide, missing_required
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.thresholds import limits_of
@@ -39,6 +41,11 @@ class RoutedResult:
     limits: Limits | None = None
     calibration: Calibration | None = None
     fused: Fused | None = None
+    classes: Sequence[pb.ClassProbability] = ()
+    defects: Sequence[str] = ()
+    class_rule: str = ""
+    """The recipe's rule about a class that changed the decision."""
+    severity: str = ""
 
 
 def route(
@@ -61,7 +68,22 @@ def route(
     starved = [budget is not Budget.FULL and bool(wish) for wish in wishes]
     off_route = [starved[row] or opened[row] != _opening(examination, row, Budget.FULL) for row in rows]
     proven = [_proven(findings[row], recipes[row], off_route[row]) for row in rows]
-    return [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
+    named = [_named(examination, row, proven[row], opened[row], starved[row]) for row in rows]
+    return [_by_class(examination, row, recipes[row], named[row]) for row in rows]
+
+
+def _by_class(examination: Examination, row: int, recipe: Recipe, finding: RoutedResult) -> RoutedResult:
+    """Scores the classes, and applies the recipe's rules about them."""
+    classes = class_scores(examination, row, finding.fused, finding.calibration, finding.score)
+    ruled = rule_by_class(recipe.defects, finding.ruling, finding.score, classes)
+    return replace(
+        finding,
+        ruling=ruled.ruling,
+        classes=classes,
+        defects=ruled.defects,
+        class_rule=ruled.rule,
+        severity=ruled.severity,
+    )
 
 
 def _proven(finding: RoutedResult, recipe: Recipe, off_route: bool) -> RoutedResult:

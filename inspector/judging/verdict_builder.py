@@ -2,9 +2,10 @@
 
 from fusion.calibration import probability
 from inspector.bundle.load import DIGEST_DIGITS
-from inspector.bundle.schema import Bundle, Expert
+from inspector.bundle.schema import Expert
 from inspector.engines.engine import Array
 from inspector.inference.examination import Examination
+from inspector.judging.class_scores import primary_expert
 from inspector.judging.routing import RoutedResult
 from inspector.recipe.recipe import Recipe
 from inspector.verdicts.blank import blank_verdict
@@ -27,7 +28,9 @@ def verdict_of(examination: Examination, row: int, recipe: Recipe, finding: Rout
     verdict.experts.extend(_run(examination, row, expert) for expert in schema.experts)
     for modality in verdict.modalities:
         _add_modality_score(examination, row, modality, None if finding.fused is None else finding.fused.gate)
-    verdict.classes.extend(_classes(schema, examination.examined(row), finding))
+    verdict.classes.extend(finding.classes)
+    verdict.defects.extend(finding.defects)
+    verdict.class_rule, verdict.severity = finding.class_rule, finding.severity
     return verdict
 
 
@@ -55,28 +58,3 @@ def _add_modality_score(examination: Examination, row: int, modality: pb.Modalit
     if gate is not None:
         experts = examination.model.schema.experts
         modality.gate_weight = sum(float(gate[i]) for i, e in enumerate(experts) if e.modality == modality.name)
-
-
-def primary_expert(examination: Examination, row: int, modality: str) -> Expert | None:
-    """The most expensive expert that ran on this modality, preferring non-scouts; None where none ran."""
-    looks = examination.expert_outputs[row]
-    seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
-    return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)
-
-
-def _classes(schema: Bundle, examined: frozenset[str], finding: RoutedResult) -> list[pb.ClassProbability]:
-    """A class without a figure was not examined: no modality that can show it was examined."""
-    known = {} if finding.calibration is None else finding.calibration.classes
-    named = {name for modality in schema.modalities for name in modality.classes}
-    shown = {name for modality in schema.modalities if modality.name in examined for name in modality.classes}
-    classes = []
-    for index, name in enumerate(schema.classes, start=1):
-        entry = pb.ClassProbability(name=name)
-        if finding.fused is not None and (name in shown or name not in named):
-            logit, calibration = float(finding.fused.logits[index]), known.get(name)
-            if calibration is None:
-                entry.raw_score = probability(logit, 1.0, 0.0)
-            else:
-                entry.probability = probability(logit, calibration.temperature, calibration.bias)
-        classes.append(entry)
-    return classes

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inspector.recipe.defects import Severity
 from inspector.statistics.sequential_charts import rise_for
 
 Level = Literal["act_now", "look_later"]
@@ -35,6 +36,9 @@ class Counted(AlertTable):
     """Verdicts that count: all that are not PASS, FAIL alone, REVIEW alone, or verdicts that came too late."""
     defect_class: str = Field(default="", max_length=128)
     """Counts only pieces with this likeliest defect class; empty: with any."""
+    severity: Severity | None = None
+    """Counts only pieces whose named defects have this severity in `[defects]`, the highest of several; None: with
+    any."""
 
 
 class Timed(BaseModel):

@@ -6,6 +6,7 @@ from pathlib import Path
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
 from inspector.framing.agreement import disagreements
+from inspector.recipe.defects import unknown_classes
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe, Sensor
 from inspector.recipe.window import window_samples
@@ -29,6 +30,7 @@ def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
         *_bit_depths(recipe, bundle),
         *_framings(recipe, bundle),
         *_signals(recipe, bundle),
+        *unknown_classes(recipe.name, recipe.defects, bundle),
     ]
 
 

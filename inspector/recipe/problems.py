@@ -1,5 +1,6 @@
 """Loads a TOML file into a pydantic model, or lists everything wrong with the file."""
 
+import codecs
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ _DEEP_KEY = re.compile(r"(?:[\w\"'-]{1,64}\s{0,8}\.\s{0,8}){32}")
 """A dotted key of so many parts; tomllib takes quadratic time for it: 14 s for 30,000 of them, hours for 1 MiB."""
 _USER_PART = re.compile(r"(\A|//)(?:(?!//).)*@", re.DOTALL)
 """Of an address: a password may stand there, although it should not, and it may hold any character."""
+_AS_UTF_8 = "save it as UTF-8 (PowerShell: Out-File -Encoding utf8)"
 _SECRET = ("passw", "pwd", "secret", "token", "api_key", "apikey", "access_key", "credential")
 _SECRET_PART = re.compile(rf"(\w*(?:{'|'.join(_SECRET)})\w*\s*=\s*)[^&;\s]*", re.IGNORECASE)
 """Of the query of an address."""
@@ -64,7 +66,7 @@ def load_toml(path: Path, model: type[Model]) -> Model:
         raise ConfigError(problems) from None  # pydantic's own message repeats every value, passwords too
     except RecursionError as exc:
         raise _too_deep(path) from exc
-    except (ValueError, OverflowError) as exc:  # of tomllib: no TOML, not UTF-8, numbers of thousands of digits
+    except (ValueError, OverflowError) as exc:  # of tomllib: no TOML, numbers of thousands of digits
         raise _unusable(path, f"is not TOML: {str(exc)[:200]}", "correct that place") from exc
 
 
@@ -74,10 +76,20 @@ def _parsed(path: Path) -> dict[str, object]:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise _unusable(path, f"has more than {MAX_BYTES} bytes", "name a configuration, not data")
-    text = content.decode("utf-8-sig")
+    text = _decoded(path, content)
     if _DEEP_KEY.search(text):
         raise _too_deep(path)
     return tomllib.loads(text)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    """UTF-8, with or without a byte order mark."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[1:4]:
+        raise _unusable(path, "is UTF-16, as Notepad's 'Unicode' and PowerShell's > write it", _AS_UTF_8)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise _unusable(path, f"is not UTF-8 ({exc.reason} at byte {exc.start})", _AS_UTF_8) from exc
 
 
 def _too_deep(path: Path) -> ConfigError:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inspector.framing.tables import CameraFraming
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.alerts import RecipeAlert, ScoreAlert
+from inspector.recipe.defects import DefectRules
 from inspector.recipe.keep import Keep
 from streams.join.assembly import AssemblySpec, BitDepth, CameraSpec, SensorSpec
 from streams.join.pieces import EVENTS
@@ -129,6 +130,8 @@ class Recipe(Table):
     """Runs the skipped experts too for a piece that fails early, so that its evidence is complete."""
     alerts: tuple[RecipeAlert, ...] = Field(default=(), max_length=64)
     """Conditions over several verdicts that people should hear of."""
+    defects: DefectRules = Field(default={}, max_length=256)
+    """Rules about single defect classes, one table `[defects.NAME]` for each."""
     keep: Keep = Keep()
     """Which recordings are kept, and for how long."""
 
@@ -156,7 +159,14 @@ class Recipe(Table):
     @model_validator(mode="after")
     def _anchors_exist(self) -> Self:
         known = {"entered", *(camera.name for camera in self.cameras)}
+        traces = {sensor.name for sensor in self.sensors if sensor.bind == "piece"}
         for sensor in self.sensors:
+            if sensor.anchor in traces:
+                raise ValueError(
+                    f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is a trace, which is no anchor: count from "
+                    "'entered', or from a camera; where a trace opens its piece, 'entered' is the end of that trace, "
+                    "and a negative start_s reaches back into it"
+                )
             if sensor.anchor not in known:
                 raise ValueError(f"sensor {sensor.name!r}: anchor {sensor.anchor!r} is none of {sorted(known)}")
         return self

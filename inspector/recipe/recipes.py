@@ -55,7 +55,7 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         if path.is_absolute():
             return sorted(path.parent.glob(path.name))
         while pattern.startswith("../"):
-            folder, pattern = folder.parent, pattern[3:]
+            folder, pattern = folder.resolve().parent, pattern[3:]
         return sorted(folder.glob(pattern))
     except (ValueError, OSError):
         return []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspector.dataset.files import read_image_file
 from inspector.dataset.manifest import ManifestError
-from inspector.dataset.recordings import Recording, RecordingError, read_recording
+from inspector.dataset.recordings import PLAIN, Layout, Recording, RecordingError, read_recording
 from inspector.recipe.window import window_samples
 from inspector.replay.faults import Scheduled
 from inspector.replay.messages import Arrival as Entry
@@ -38,8 +38,8 @@ class ReadPiece:
     """By path: why the file is left out, and what to do."""
 
 
-def read_files(folder: Path, piece: FilePiece, target: Target) -> ReadPiece:
-    """Opens every file; raises nothing for its content."""
+def read_files(folder: Path, piece: FilePiece, target: Target, layout: Layout = PLAIN) -> ReadPiece:
+    """Opens every file; raises nothing for its content. `layout` says where the channels of signal files are."""
     read = ReadPiece()
     limits = Limits(max_record_bytes=target.max_record_bytes)
     frames: Mapping[str, int] = {camera.name: camera.num_frames for camera in target.spec.cameras}
@@ -51,7 +51,7 @@ def read_files(folder: Path, piece: FilePiece, target: Target) -> ReadPiece:
                 if source in frames:
                     read.pictures[source, sequence] = _picture(folder / arrival.path, limits)
                 elif (sensor := target.sensor(source)) is not None:
-                    read.recordings[source] = _recording(folder / arrival.path, sensor)
+                    read.recordings[source] = _recording(folder / arrival.path, sensor, layout)
             except (ManifestError, RecordingError) as exc:
                 read.problems[arrival.path] = str(exc).replace("manifest", "recipe")
     return read
@@ -71,13 +71,13 @@ def _picture(path: Path, limits: Limits) -> PictureFile:
     return PictureFile(form, data)
 
 
-def _recording(path: Path, sensor: SensorSpec) -> Recording:
-    recording = read_recording(path, sensor.sample_rate_hz, sensor.kind)
+def _recording(path: Path, sensor: SensorSpec, layout: Layout) -> Recording:
+    recording = read_recording(path, sensor.sample_rate_hz, sensor.kind, layout.of_file(path))
     channels = recording.samples.shape[1]
     if channels != sensor.num_channels:
         raise RecordingError(
             f"{path}: has {channels} channel(s), the recipe says {sensor.num_channels} for {sensor.name!r}; correct "
-            "the recipe, or record as it says"
+            "the recipe, record as it says, or name the channels of a .csv with --columns"
         )
     return recording
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inspector.dataset.recordings import PLAIN, Layout
 from inspector.replay.pacing import Clock, publish_paced
 from inspector.sources.arrivals import Arrival, Arrivals, FolderError
 from inspector.sources.file_piece import PieceRecords, read_files
@@ -59,6 +60,8 @@ class FolderSource:
     journal: Journal
     done_folder: Path | None = None
     """Published files are moved there; None: they stay."""
+    layout: Layout = PLAIN
+    """Of signal files."""
     clock: Callable[[], Clock] = Clock
     counts: FolderCounts = field(default_factory=FolderCounts)
     arrivals: Arrivals = field(init=False)
@@ -104,7 +107,7 @@ class FolderSource:
         return None
 
     def _publish(self, piece: FilePiece, *, at_once: bool) -> None:
-        read = read_files(self.folder, piece, self.target)
+        read = read_files(self.folder, piece, self.target, self.layout)
         if read.problems and not at_once and self.gathering.may_wait(piece):
             self.gathering.put_back(piece)  # perhaps somebody still writes
             return

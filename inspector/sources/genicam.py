@@ -139,9 +139,9 @@ def genicam_camera(producer: Path, device: "int | dict[str, str]", make: Callabl
             acquirer = harvester.create(device)
             acquirer.start()
         except Exception as exc:
-            found = len(harvester.device_info_list)
+            num_cameras = len(harvester.device_info_list)
             harvester.reset()
-            raise CameraAwayError(f"{type(exc).__name__}: {exc} ({found} camera(s) found)") from exc
+            raise CameraAwayError(f"{type(exc).__name__}: {exc} ({num_cameras} camera(s) found)") from exc
         return GenicamCamera(harvester, acquirer)
 
     return opens

@@ -23,15 +23,20 @@ def kafka_addresses(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def kafka_publisher(addresses: tuple[str, ...], target: Target, stop: threading.Event) -> Iterator[PatientPublisher]:
+def kafka_publisher(
+    addresses: tuple[str, ...], target: Target, stop: threading.Event, patience_s: float | None = None
+) -> Iterator[PatientPublisher]:
     """Without encryption and login: for these there is a configuration. Raises LogError."""
-    settings = KafkaSettings(bootstrap_servers=addresses, worker="source", stop=stop)
+    settings = KafkaSettings(bootstrap_servers=addresses, worker="source", stop=stop, patience_s=patience_s)
     with closing(KafkaLog(settings, target.topics.prefix, [target.topics.line]).publisher()) as publisher:
         yield PatientPublisher(publisher, stop)
 
 
 @contextmanager
-def service_publisher(service: Service, stop: threading.Event) -> Iterator[PatientPublisher]:
+def service_publisher(
+    service: Service, stop: threading.Event, patience_s: float | None = None
+) -> Iterator[PatientPublisher]:
     """Raises LogError, ConfigError."""
-    with closing(open_log(service.path, service.config, stop)) as log, closing(log.publisher()) as publisher:
+    opened = open_log(service.path, service.config, stop, patience_s)
+    with closing(opened) as log, closing(log.publisher()) as publisher:
         yield PatientPublisher(publisher, stop)

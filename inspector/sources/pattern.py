@@ -55,12 +55,12 @@ class NamePattern:
         return None
 
     def _named(self, match: "re.Match[str]") -> Named:
-        found = match.groupdict()
-        number = found.get("number")
+        parts = match.groupdict()
+        number = parts.get("number")
         return Named(
-            found["piece"],
-            found.get("source") or self._sources[0],
-            found.get("product") or "",
+            parts["piece"],
+            parts.get("source") or self._sources[0],
+            parts.get("product") or "",
             None if number is None else int(number),
         )
 

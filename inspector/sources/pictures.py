@@ -4,10 +4,10 @@ import hashlib
 from typing import NamedTuple
 
 import cv2
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.sources.large_files import LargeFiles
 from inspector.sources.target import Target
 from protos.inspection.v1 import records_pb2 as pb
 from streams.references.addresses import allowed, install_hint, missing_package, prefix_problem, shown
@@ -46,14 +46,19 @@ def encode(pixels: Pixels, jpeg_quality: int | None = None) -> PictureFile:
 
 
 class FrameContent:
-    """Puts pictures into frames. Files larger than a record go to `large_to`, an fsspec address of a folder."""
+    """Puts pictures into frames. Files larger than a record go to `large_to`, an fsspec address of a folder, and are
+    removed after `keep_s` where that is given."""
 
-    def __init__(self, target: Target, large_to: str | None) -> None:
+    def __init__(self, target: Target, large_to: str | None, keep_s: float | None = None) -> None:
         """Raises PictureError where the service would not fetch from `large_to`."""
         self._most_bytes = target.max_record_bytes - ROOM_BYTES
         self._folder = None if large_to is None else large_to.rstrip("/")
-        if self._folder is not None:
-            _check_prefix(self._folder, target)
+        if self._folder is None:
+            if keep_s is not None:
+                raise PictureError("--large-hours is for the files of --large-to; name their folder, or leave it out")
+            return
+        _check_prefix(self._folder, target)
+        self._files = LargeFiles(self._folder, keep_s)
 
     def fill(self, frame: pb.CameraFrame, picture: PictureFile) -> None:
         """Returns when a large file lies in its store. Raises PictureError."""
@@ -70,19 +75,14 @@ class FrameContent:
                 "(--jpeg 95), or raise max_record_bytes"
             )
         digest = hashlib.sha256(picture.data).digest()
-        uri = f"{self._folder}/{digest.hex()}.{_ENDINGS[picture.format]}"
         try:
-            with fsspec.open(uri, "wb", **({"auto_mkdir": True} if _is_local(uri) else {})) as file:
-                file.write(picture.data)
+            uri = self._files.store(picture.data, _ENDINGS[picture.format])
         except OSError as exc:
             raise PictureError(
-                f"{shown(uri)} cannot be written ({exc}); correct --large-to or the rights on it"
+                f"{shown(self._folder)}: a picture cannot be written there ({exc}); correct --large-to or the rights "
+                "on it"
             ) from exc
         return pb.ImageReference(uri=uri, sha256=digest, size_bytes=len(picture.data), format=picture.format)
-
-
-def _is_local(uri: str) -> bool:
-    return uri.startswith(("/", "file:"))
 
 
 def _check_prefix(folder: str, target: Target) -> None:

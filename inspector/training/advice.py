@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,7 +49,9 @@ def advice_lines(warnings: Sequence[Advice]) -> list[str]:
     return ["## Warnings of the training", "", *(f"- **{warning.kind}**: {warning.text}" for warning in warnings), ""]
 
 
-def write_training_report(path: Path, findings: Sequence[str], warnings: Sequence[Advice]) -> None:
-    """One JSON object: `findings` (sentences) and `warnings` (kind and text each)."""
-    content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings]}
+def write_training_report(
+    path: Path, findings: Sequence[str], warnings: Sequence[Advice], figures: Mapping[str, object] | None = None
+) -> None:
+    """One JSON object: `findings` (sentences), `warnings` (kind and text each), and further `figures`."""
+    content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings], **(figures or {})}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from inspector.bundle.schema import Certificate
 from inspector.dataset.manifest import Split
+from inspector.evaluation.class_figures import ClassReport
+from inspector.evaluation.class_tables import class_tables
 from inspector.recipe.thresholds import certificate_words
 from inspector.statistics.evidence import Choice
 from inspector.training.advice import Advice, advice_lines
@@ -34,6 +36,10 @@ class ModelCardData:
     """Sentences on limits and calibrations: what was chosen, and what it rests on."""
     choices: Sequence[Choice] = ()
     """What was chosen under uncertainty, against what."""
+    labels: Sequence[str] = ()
+    """Sentences on pieces whose label is not certain."""
+    by_class: ClassReport | None = None
+    """Figures by defect class, from cross-fitted scores."""
 
     def findings(self) -> tuple[str, ...]:
         """Sentences for the model card and the log."""
@@ -43,6 +49,7 @@ class ModelCardData:
         comparison = f"Experts, by area under the curve on held-out groups: {', '.join(kept)}"
         comparison += f"; left out: {', '.join(left_out)}." if left_out else "."
         return (
+            *self.labels,
             comparison,
             *(choice.line() for choice in self.choices),
             *self.routing,
@@ -67,6 +74,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             "",
             *_data(dataset),
             "",
+            *(line for sentence in card.labels for line in (sentence, "")),
             "## Experts",
             "",
             _fitted_on(card),
@@ -84,6 +92,7 @@ def model_card(dataset: Dataset, config: TrainConfig, card: ModelCardData) -> st
             *_choices(card),
             *_probabilities(card),
             *_limits(card),
+            *_classes(card),
             "## Routing and promise",
             "",
             *(f"- {finding}" for finding in (*card.routing, *card.shares, certificate_words(card.certificate))),
@@ -114,6 +123,17 @@ def _probabilities(card: ModelCardData) -> list[str]:
 
 def _limits(card: ModelCardData) -> list[str]:
     return ["## Limits and calibration", "", *(f"- {line}" for line in card.limits), ""] if card.limits else []
+
+
+def _classes(card: ModelCardData) -> list[str]:
+    tables = [] if card.by_class is None else class_tables(card.by_class)
+    if not tables:
+        return []
+    intro = (
+        "From scores by encoders and heads that had not seen the pieces, by the limits above, with all experts. No "
+        "test: limits and scales were chosen on the same pieces."
+    )
+    return ["## Defect classes", "", intro, "", *tables, ""]
 
 
 def _fitted_on(card: ModelCardData) -> str:

@@ -54,6 +54,8 @@ class Checkpoint(Section):
     """As in the bundle."""
     own_calibrations: Mapping[str, Platt] = {}
     """Calibration of each expert's own log-odds, by name, as in the bundle."""
+    rough_calibrations: Mapping[str, Platt] = {}
+    """As in the bundle."""
     certificate: Certificate | None = None
     """As in the bundle."""
     provenance: Mapping[str, str | int | float]
@@ -76,6 +78,7 @@ def save_checkpoint(folder: Path, trained: TrainedBundle) -> None:
         calibrations=trained.calibrations,
         policy=trained.policy,
         own_calibrations=trained.own_calibrations,
+        rough_calibrations=trained.rough_calibrations,
         certificate=trained.certificate,
         provenance=trained.provenance,
         card=trained.card,
@@ -92,7 +95,8 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
         weights = load_file(folder / WEIGHTS_NAME)
     except (OSError, ValidationError, SafetensorError) as exc:
         remedy = "name a folder that `inspector train --checkpoint` wrote, with this version of inspector"
-        raise CheckpointError(f"{folder}: {exc}; {remedy}") from exc
+        why = f"cannot be read ({exc.strerror})" if isinstance(exc, OSError) else str(exc)
+        raise CheckpointError(f"{folder}: {why}; {remedy}") from exc
     widths = (content.token_dim, len(content.classes))
     experts = tuple(_expert(saved, widths) for saved in content.experts)
     members = tuple(Member(expert.modality, expert.num_tokens) for expert in experts)
@@ -107,6 +111,7 @@ def load_checkpoint(folder: Path) -> TrainedBundle:
         calibrations=content.calibrations,
         policy=content.policy,
         own_calibrations=content.own_calibrations,
+        rough_calibrations=content.rough_calibrations,
         certificate=content.certificate,
         provenance=content.provenance,
         card=content.card,

@@ -214,6 +214,9 @@ class TrainConfig(Section):
     labels: Mapping[str, tuple[str, ...]] = {}
     """The cameras and sensors (or `image`, `signal`) that show a defect class, such as `crack = ["top"]`: gives labels
     per modality where the manifest has none. Without it, each expert learns every defect of the piece."""
+    uncertain_labels: Literal["leave_out", "soft"] = "leave_out"
+    """Pieces of split train with a `defect_probability`: `leave_out`, or `soft`, which teaches it to the encoders.
+    Calibration and test leave them out in any case, and so does training with pieces that are just `unknown`."""
     cross_fit: bool = False
     """Also score training pieces with encoders of other folds, if `experts` are given."""
     refit: Literal["auto", "never"] = "auto"

@@ -30,18 +30,25 @@ class Example:
     """(H, W) true where the defect is; None if unknown, or for a signal; all false for a good picture."""
 
 
-def targets_of(row: PieceRow, label: Label, classes: Sequence[str], shown: Sequence[str]) -> NDArray[np.float32]:
-    """(1 + K) for a label of a piece or of one modality; classes that the modality cannot show are 0."""
+def targets_of(
+    row: PieceRow, label: Label, classes: Sequence[str], shown: Sequence[str], soft: float | None = None
+) -> NDArray[np.float32]:
+    """(1 + K) for a label of a piece or of one modality; classes that the modality cannot show are 0. `soft`: target of
+    the defect where the label is unknown."""
     values = np.full(1 + len(classes), np.nan, np.float32)
     if label == "unknown":
+        values[0] = np.nan if soft is None else soft
         return values
     values[0] = label == "nok"
     values[1:] = [label == "nok" and name in shown and name in row.defects for name in classes]
     return values
 
 
-def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str]) -> dict[str, Example]:
-    """Every recording of a modality once, by path; its target is the mean over its pieces.
+def examples(
+    root: Path, rows: Sequence[PieceRow], modality: Modality, classes: Sequence[str], *, soft: bool = False
+) -> dict[str, Example]:
+    """Every recording of a modality once, by path; its target is the mean over its pieces. `soft`: an uncertain piece
+    counts with its probability, and otherwise not at all.
 
     Each of several images of a piece has the label of the piece: the manifest does not say which one shows the defect.
     """
@@ -54,7 +61,7 @@ def examples(root: Path, rows: Sequence[PieceRow], modality: Modality, classes: 
     reader = FramedReader(root, modality)
     read = {path: (reader.read(source), owners[path]) for path, source in by_path.items()}
     reader.refuse()
-    examples = _Examples(root, modality, classes, reader.framer)
+    examples = _Examples(root, modality, classes, reader.framer, soft)
     return {path: examples.example(framed, of) for path, (framed, of) in read.items() if framed is not None}
 
 
@@ -63,12 +70,14 @@ class _Examples(NamedTuple):
     modality: Modality
     classes: Sequence[str]
     framer: Framer | None
+    soft: bool
 
     def example(self, framed: Framed, owners: Sequence[PieceRow]) -> Example:
         modality = self.modality
         labels = [own_label(row, modality) or row.label for row in owners]
         targets = [
-            targets_of(row, label, self.classes, modality.classes) for row, label in zip(owners, labels, strict=True)
+            targets_of(row, label, self.classes, modality.classes, row.defect_probability if self.soft else None)
+            for row, label in zip(owners, labels, strict=True)
         ]
         mask = self._mask(framed, owners[-1], labels[-1])
         mean = np.asarray(np.mean(targets, axis=0, dtype=np.float32), np.float32)

@@ -14,6 +14,7 @@ from inspector.dataset.check.evidence import fewest_findings
 from inspector.dataset.check.names import name_findings
 from inspector.dataset.files import sources_of
 from inspector.dataset.findings import Finding, errors
+from inspector.dataset.good_class import with_good
 from inspector.dataset.labels import classes_of, modalities_of, own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
@@ -29,11 +30,21 @@ class Dataset:
     """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group.
 
     `shows` maps each defect class to the modalities that it shows in: see inspector/training/labels.py. `cameras` says
-    which part of their pictures is judged.
+    which part of their pictures is judged. `good` are classes that count as good; `soft`: uncertain pieces of the
+    training split teach their probability.
     """
 
-    def __init__(self, manifest: Path, shows: ClassMap | None = None, cameras: Framings | None = None) -> None:
-        rows, shows = read_manifest(manifest), shows or {}
+    def __init__(
+        self,
+        manifest: Path,
+        shows: ClassMap | None = None,
+        cameras: Framings | None = None,
+        *,
+        good: Sequence[str] = (),
+        soft: bool = False,
+    ) -> None:
+        rows, shows = with_good(read_manifest(manifest), good), shows or {}
+        self.soft = soft
         demand_grouped_splits(rows)
         _refuse(manifest, name_findings(rows))
         self.rows = with_own_labels(rows, modalities_of(rows), shows)
@@ -73,7 +84,8 @@ class Dataset:
         return with_plausibility(self.root, self.split("train"), self.modalities, experts)
 
     def _examples(self, split: Split, name: str) -> dict[str, Example]:
-        return examples(self.root, self.split(split), self.modality(name), self.classes)
+        soft = self.soft and split == "train"
+        return examples(self.root, self.split(split), self.modality(name), self.classes, soft=soft)
 
     def examples_of(self, splits: Sequence[Split], name: str) -> dict[str, Example]:
         """`examples` of several splits, one after the other: they share no recording."""

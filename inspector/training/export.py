@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -88,6 +88,8 @@ class TrainedBundle:
     policy: Policy
     own_calibrations: Mapping[str, Platt] = field(default_factory=dict)
     """Calibration of each expert's own log-odds, by name; experts without one report raw scores."""
+    rough_calibrations: Mapping[str, Platt] = field(default_factory=dict)
+    """The same of those without one, as far as there is any evidence; bounds the scores of classes."""
     certificate: Certificate | None = None
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     card: str = ""
@@ -100,8 +102,13 @@ def require_place(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
         raise ExportError(f"{folder} contains files that are no bundle: name a new or empty folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder.parent, os.W_OK):
-        raise ExportError(f"{folder.parent} cannot be written by this user: name another folder, or give the right")
+    try:
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as exc:
+        raise ExportError(
+            f"{folder.parent} cannot be written ({exc.strerror}): name another folder, or give this user the right"
+        ) from exc
 
 
 def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
@@ -110,9 +117,7 @@ def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    experts = tuple(
-        _write_expert(part, expert, trained.own_calibrations.get(expert.name)) for expert in trained.experts
-    )
+    experts = tuple(_write_expert(part, expert, trained) for expert in trained.experts)
     head = _write_head(part, trained)
     (part / CARD_NAME).write_text(trained.card, encoding="utf-8")
     bundle = Bundle(
@@ -135,7 +140,7 @@ def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:
     return bundle
 
 
-def _write_expert(folder: Path, expert: TrainedExpert, calibration: Platt | None) -> Expert:
+def _write_expert(folder: Path, expert: TrainedExpert, trained: TrainedBundle) -> Expert:
     path = folder / f"{expert.name}.onnx"
     probe = torch.zeros(2, *input_shape(expert.input))
     to_onnx(expert.module, {"input": probe}, ("tokens", "logits", "relevance"), path)
@@ -147,7 +152,8 @@ def _write_expert(folder: Path, expert: TrainedExpert, calibration: Platt | None
         input=expert.input,
         num_tokens=expert.num_tokens,
         cost_ms=cost_ms(path, {"input": probe[:1].numpy()}),
-        calibration=calibration,
+        calibration=trained.own_calibrations.get(expert.name),
+        rough_calibration=trained.rough_calibrations.get(expert.name),
     )
 
 

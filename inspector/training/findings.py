@@ -1,10 +1,12 @@
 """Collects what a training tells people: its choices, warnings, the share of single modalities, and its provenance."""
 
+import json
 import platform
 from collections.abc import Iterator, Sequence
 
 import torch
 
+from inspector.dataset.good_class import PROVENANCE_KEY
 from inspector.evaluation.dominance import Dominance
 from inspector.statistics.evidence import Choice
 from inspector.training.advice import Advice
@@ -66,7 +68,9 @@ def probabilities_of(trainer: Trainer, judged: Judged) -> list[str]:
 
 def provenance(trainer: Trainer, judged: Judged) -> dict[str, str | int | float]:
     """For the bundle."""
+    good = {PROVENANCE_KEY: json.dumps(trainer.options.good)} if trainer.options.good else {}
     return {
+        **good,
         "seed": trainer.options.seed,
         "train_pieces": len(trainer.dataset.split("train")),
         "calibration_pieces": len(trainer.dataset.split("calibration")),

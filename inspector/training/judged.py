@@ -9,7 +9,8 @@ from inspector.bundle.schema import Calibration, Certificate, Platt
 from inspector.statistics.evidence import Choice
 from inspector.training.calibration.as_routed import limits_as_routed
 from inspector.training.calibration.certify import certify, routed_scores
-from inspector.training.calibration.probabilities import expert_calibrations, with_classes
+from inspector.training.calibration.class_scales import with_class_scales
+from inspector.training.calibration.probabilities import expert_calibrations
 from inspector.training.calibration.thresholds import calibrate_sets
 from inspector.training.config import TrainConfig
 from inspector.training.dataset import Dataset
@@ -30,6 +31,8 @@ class Judged:
     choice: PolicyChoice
     certificate: Certificate
     own_calibrations: dict[str, Platt]
+    rough_calibrations: dict[str, Platt]
+    """Of the experts that `own_calibrations` lacks."""
     refit: Choice | None = None
     """Why encoders were fitted again or not."""
 
@@ -44,14 +47,16 @@ def judge(
     choice = choose_policy(routing_data, config.acceptance, config.policy, seed)
     calibrations = limits_as_routed(scored, choice.policy, experts, calibrations)
     scores = routed_scores(scored, routed(choice.policy, experts, scored, calibrations), calibrations)
+    of_experts = expert_calibrations(dataset, selected, scored)
     return Judged(
         selected=selected,
         fusion=fusion,
         scored=scored,
-        calibrations=with_classes(calibrations, dataset, fusion),
+        calibrations=with_class_scales(calibrations, dataset, fusion),
         choice=choice,
         certificate=certify(scores, scored, config.acceptance),
-        own_calibrations=expert_calibrations(dataset, selected, scored),
+        own_calibrations=of_experts.own,
+        rough_calibrations=of_experts.rough,
     )
 
 

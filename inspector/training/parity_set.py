@@ -12,6 +12,7 @@ import torch
 
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, input_shape
+from inspector.dataset.good_class import as_trained
 from inspector.dataset.manifest import PieceRow, read_manifest
 from inspector.engines.engine import Engine, EngineSettings, Port
 from inspector.engines.torch_oracle import TorchEngine
@@ -42,7 +43,8 @@ def add_parity_set(
     folder: Path, trained: TrainedBundle, manifest: Path, sampling: Sampling, progress: Callable[[int, int], None]
 ) -> ParitySet:
     """Adds a parity set to the bundle written from `trained`. Raises ManifestError, ParityError, BundleError."""
-    rows, model = read_manifest(manifest, "calibration"), oracle(folder, trained)
+    rows = as_trained(trained.provenance, read_manifest(manifest))
+    rows, model = [row for row in rows if row.split == "calibration"], oracle(folder, trained)
     judgements: list[Judgement] = []
     for start in range(0, len(rows), MAX_BATCH):
         judgements += judge(model, [observe(manifest.parent, row) for row in rows[start : start + MAX_BATCH]])

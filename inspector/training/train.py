@@ -1,16 +1,19 @@
 """Trains a bundle from a manifest, in stages: experts, head, scores, calibration, routing, certificate."""
 
+import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from fusion.scored import Scored
+from inspector.dataset.uncertain import left_out, uncertain_lines
 from inspector.training.advice import Advice, give
 from inspector.training.card import ModelCardData, model_card
+from inspector.training.class_report import trained_class_report
 from inspector.training.config import TrainConfig
 from inspector.training.data_advice import data_advice, file_survey
 from inspector.training.dataset import Dataset
@@ -23,6 +26,8 @@ from inspector.training.judged import Judged
 from inspector.training.refit import not_refitted
 from inspector.training.trainer import Progress, Trainer, TrainOptions
 
+_log = logging.getLogger("inspector.training")
+
 
 @dataclass(frozen=True, eq=False)
 class Training:
@@ -31,13 +36,20 @@ class Training:
     bundle: TrainedBundle
     scored: Scored
     findings: tuple[str, ...]
+    figures: Mapping[str, object] = field(default_factory=dict)
+    """Further entries of the JSON report: figures by class."""
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
     """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    trainer = Trainer(Dataset(manifest, config.labels, config.cameras), config, options, progress)
+    dataset = Dataset(
+        manifest, config.labels, config.cameras, good=options.good, soft=config.uncertain_labels == "soft"
+    )
+    trainer = Trainer(dataset, config, options, progress)
+    for line in uncertain_lines(dataset.rows, soft=dataset.soft):
+        _log.info("%s", line)
     seen = [row for row in trainer.dataset.rows if row.split != "test"]
     warnings += give(file_survey(manifest, seen, progress), strict=options.strict)
     warnings += give(data_advice(trainer.dataset), strict=options.strict)
@@ -45,7 +57,8 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     kept = trainer.keep(results)
     judged = _judged(trainer, results, kept)
     card = _card(trainer, results, kept, judged, warnings)
-    return Training(_bundle(trainer, judged, card), judged.scored, card.findings())
+    figures = {"left_out": left_out(dataset.rows), **({} if card.by_class is None else asdict(card.by_class))}
+    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), figures)
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -90,6 +103,8 @@ def _card(
         shares.lines(),
         limits.lines,
         choices=choices_of(kept, judged),
+        labels=uncertain_lines(trainer.dataset.rows, soft=trainer.dataset.soft),
+        by_class=trained_class_report(trainer.dataset, judged),
     )
 
 
@@ -106,6 +121,7 @@ def _bundle(trainer: Trainer, judged: Judged, card: ModelCardData) -> TrainedBun
         calibrations=tuple(judged.calibrations.values()),
         policy=judged.choice.policy,
         own_calibrations=judged.own_calibrations,
+        rough_calibrations=judged.rough_calibrations,
         provenance=provenance(trainer, judged),
         card=model_card(trainer.dataset, config, card),
         certificate=judged.certificate,

@@ -61,6 +61,8 @@ class TrainOptions:
     """Passes for every encoder that is fitted in passes; None: as configured."""
     weights: Mapping[str, Path] = field(default_factory=dict)
     """Local safetensors files by timm model name."""
+    good: tuple[str, ...] = ()
+    """Classes of the manifest that count as good."""
     strict: bool = False
     """Whether a warning stops the training; warnings about data come before any fitting."""
 

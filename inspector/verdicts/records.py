@@ -17,7 +17,7 @@ _CLOCK_SET_BACK_S = 86_400.0
 _MAX_TOPIC = 249
 """Characters of a topic's name, which the name of a line is a part of; Kafka takes no longer one."""
 VERDICT_TYPE = TYPE_PREFIX + "Verdict"
-_DETAILS = ("images", "signals", "inputs", "experts", "classes", "modalities")
+_DETAILS = ("images", "signals", "inputs", "experts", "classes", "modalities", "defects", "class_rule")
 """Optional fields of a verdict, in the order in which they are left out."""
 
 

@@ -2,15 +2,14 @@
 have passed it". Reads the verdict alone, so the sentence is the same on every page and in every tool."""
 
 import math
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
+from inspector.verdicts.class_words import class_limit, class_name, class_words
+from inspector.verdicts.plain_text import listed, plain
 from inspector.verdicts.score_text import score_text
 from inspector.verdicts.words import RunReason, enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
-MAX_TEXT = 240
-"""Characters of a text that others wrote, such as `detail`."""
 _NOUNS: Mapping[str, str] = {"image": "picture", "audio": "sound", "vibration": "vibration", "trace": "trace"}
 _SENSES: Mapping[str, str] = {"image": "seen", "audio": "heard", "vibration": "felt", "trace": "measured"}
 _ABSENCES: Mapping[int, str] = {
@@ -45,31 +44,23 @@ def sentence(verdict: pb.Verdict) -> str:
     return say(verdict)
 
 
-def plain(text: str, limit: int = MAX_TEXT) -> str:
-    """The text without control and direction characters, cut to `limit` characters."""
-    if text.isprintable() and len(text) <= limit:
-        return text.strip()
-    kept = "".join(" " if char.isspace() else char for char in text[: 4 * limit] if _is_shown(char)).strip()
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
-
-
-def _is_shown(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
 def _defect(verdict: pb.Verdict) -> str:
     """FAIL: the class, what showed it and where, and whether the others would have noticed."""
     chief = _chief(verdict)
     if chief is None or chief.contribution <= 0:
-        return f"{_class_words(verdict)}: {_over_limit(verdict)}"
-    parts = [_class_words(verdict), _SENSES.get(chief.kind, "found"), _place(verdict, chief)]
+        return f"{class_words(verdict)}: {_over_limit(verdict)}"
+    parts = [class_words(verdict), _SENSES.get(chief.kind, "found"), _place(verdict, chief)]
     first = " ".join(part for part in parts if part)
     return "; ".join(part for part in (first, _without(verdict, chief)) if part)
 
 
+def _class_review(verdict: pb.Verdict) -> str:
+    return f"{_defect(verdict)}; the recipe asks a person about it ({plain(verdict.class_rule)})"
+
+
 def _good(verdict: pb.Verdict) -> str:
     examined = [_noun(verdict, modality) for modality in verdict.modalities if _is_examined(modality)]
-    where = f" in {_listed(examined)}" if examined else ""
+    where = f" in {listed(examined)}" if examined else ""
     skipped = any(run.why == RunReason.SKIPPED for run in verdict.experts)
     more = "; the larger experts were not needed" if skipped else ""
     score, limit = score_text(verdict.defect_score), score_text(verdict.pass_below)
@@ -84,7 +75,7 @@ def _uncertain(verdict: pb.Verdict) -> str:
     chief = _chief(verdict)
     if chief is None or chief.contribution <= 0:
         return between
-    parts = (_class_name(verdict), _SENSES.get(chief.kind, "found"), _place(verdict, chief))
+    parts = (class_name(verdict), _SENSES.get(chief.kind, "found"), _place(verdict, chief))
     return f"{between}; most likely {' '.join(part for part in parts if part)}"
 
 
@@ -129,6 +120,8 @@ _SENTENCES: Mapping[int, Callable[[pb.Verdict], str]] = {
     pb.DECISION_REASON_NO_RECIPE: _fixed("no recipe fits this station and product"),
     pb.DECISION_REASON_OVERLOAD: _fixed("more pieces came than the service can judge, so a person looks"),
     pb.DECISION_REASON_ENGINE: _fixed("an engine failed on this piece; the log of the worker says how"),
+    pb.DECISION_REASON_CLASS_LIMIT: class_limit,
+    pb.DECISION_REASON_CLASS_REVIEW: _class_review,
     pb.DECISION_REASON_ID_READ_TWICE: _fixed("two parts came under this id, so the verdict may be about either"),
 }
 
@@ -162,23 +155,6 @@ def _absence(verdict: pb.Verdict, modality: pb.Modality) -> str:
 def _absence_words(modality: pb.Modality) -> str:
     words = _ABSENCES.get(modality.reason, enum_word(pb.ModalityReason, modality.reason).lower().replace("_", " "))
     return words.format(share=f"{100 * modality.coverage:.0f} %")
-
-
-def _class_name(verdict: pb.Verdict) -> str:
-    best = max(verdict.classes, key=_likelihood, default=None)
-    return "defect" if best is None or _likelihood(best) <= 0 else plain(best.name, 48)
-
-
-def _class_words(verdict: pb.Verdict) -> str:
-    """The class, or `defect, most likely crack` where no class is likely by itself."""
-    best = max(verdict.classes, key=_likelihood, default=None)
-    if best is None or _likelihood(best) <= 0:
-        return "defect"
-    return plain(best.name, 48) if _likelihood(best) >= 0.5 else f"defect, most likely {plain(best.name, 48)},"
-
-
-def _likelihood(entry: pb.ClassProbability) -> float:
-    return entry.probability if entry.HasField("probability") else entry.raw_score
 
 
 def _over_limit(verdict: pb.Verdict) -> str:
@@ -238,7 +214,3 @@ def _without(verdict: pb.Verdict, chief: pb.Modality) -> str:
 def _score_without(score: float, contribution: float) -> float:
     bounded = min(max(score, 1e-9), 1 - 1e-9)
     return 1 / (1 + math.exp(min(contribution - math.log(bounded / (1 - bounded)), 700.0)))
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

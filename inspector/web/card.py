@@ -5,8 +5,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from inspector.verdicts.defects import defects_of, likelihood
+from inspector.verdicts.plain_text import plain
 from inspector.verdicts.ring import Entry
-from inspector.verdicts.sentence import plain, sentence
+from inspector.verdicts.sentence import sentence
 from inspector.verdicts.words import enum_word
 from inspector.web.piece_links import piece_path
 from protos.inspection.v1 import verdict_pb2 as pb
@@ -40,7 +42,9 @@ def card_of(entry: Entry, verdict: pb.Verdict) -> Card:
         "score": _optional(verdict, "defect_score"),
         "pass_below": _optional(verdict, "pass_below"),
         "fail_above": _optional(verdict, "fail_above"),
-        "classes": [_class(entry) for entry in sorted(verdict.classes, key=_likelihood, reverse=True)[:MAX_CLASSES]],
+        "defects": [plain(name, 48) for name in defects_of(verdict)[:MAX_CLASSES]],
+        "severity": plain(verdict.severity, 16),
+        "classes": [_class(entry) for entry in sorted(verdict.classes, key=likelihood, reverse=True)[:MAX_CLASSES]],
         "modalities": [_modality(modality) for modality in verdict.modalities[:MAX_ITEMS]],
         "experts": [_expert(run) for run in verdict.experts[:MAX_ITEMS]],
         "images": [_image(image) for image in verdict.images[:MAX_ITEMS]],
@@ -93,13 +97,9 @@ def _optional(message: pb.Verdict | pb.Modality, name: str) -> float | None:
     return round(float(getattr(message, name)), 7) if message.HasField(name) else None
 
 
-def _likelihood(entry: pb.ClassProbability) -> float:
-    return entry.probability if entry.HasField("probability") else entry.raw_score
-
-
 def _class(entry: pb.ClassProbability) -> Card:
     has_any = entry.HasField("probability") or entry.HasField("raw_score")
-    value = round(_likelihood(entry), 4) if has_any else None
+    value = round(likelihood(entry), 4) if has_any else None
     return {"name": plain(entry.name, 48), "value": value, "calibrated": entry.HasField("probability")}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from inspector.archive.rows import KeptFeedback, PieceRow
+from inspector.verdicts.defects import likelihood
 from inspector.verdicts.inputs import offsets_of
 from inspector.verdicts.records import inspection_id
 from inspector.verdicts.ring import Entry
@@ -92,10 +93,8 @@ def _listed(offsets: Sequence[int]) -> str:
 
 def classes(verdict: pb.Verdict) -> list[dict[str, str]]:
     """Likeliest first."""
-    known = sorted(
-        verdict.classes, key=lambda defect_class: defect_class.probability or defect_class.raw_score, reverse=True
-    )
-    return [{"name": defect_class.name, "value": _class_words(defect_class)} for defect_class in known]
+    known = sorted(verdict.classes, key=likelihood, reverse=True)
+    return [{"name": each.name, "value": _class_words(each), "severity": each.severity} for each in known]
 
 
 def _class_words(defect_class: pb.ClassProbability) -> str:

@@ -16,7 +16,8 @@ from inspector.archive.rows import PieceFilter
 from inspector.archive.verdict_row import likeliest_class
 from inspector.review.desk import Desk
 from inspector.review.lending import Held
-from inspector.verdicts.sentence import plain, sentence
+from inspector.verdicts.plain_text import plain
+from inspector.verdicts.sentence import sentence
 from inspector.web.card import Card, Value
 from inspector.web.encode import encoded_piece
 from inspector.web.kept_recordings import BusyError

@@ -43,6 +43,9 @@ class EmbeddedLog:
     def dead_letters(self, start: Start) -> EmbeddedTail:
         return self._follow("dead-letters", start)
 
+    def shadow(self, start: Start) -> EmbeddedTail:
+        return self._follow("shadow", start)
+
     def feedback(self, start: Start) -> EmbeddedTail:
         return self._follow("feedback", start)
 

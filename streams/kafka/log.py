@@ -51,6 +51,9 @@ class KafkaLog:
     def dead_letters(self, start: Start) -> Tail:
         return self._follow("dead-letters", start)
 
+    def shadow(self, start: Start) -> Tail:
+        return self._follow("shadow", start)
+
     def feedback(self, start: Start) -> Tail:
         return self._follow("feedback", start)
 

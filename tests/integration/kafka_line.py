@@ -53,7 +53,7 @@ class KafkaLine:
     def verdict(self, value: bytes, partition: int = 0) -> Output:
         return Output(self.topics.of("verdicts"), partition, b"station", value, "inspection.v1.Verdict")
 
-    def verdicts(self, count: int, timeout_s: float = 15.0) -> list[Record]:
+    def verdicts(self, count: int, timeout_s: float = 60.0) -> list[Record]:
         """All committed verdicts, waiting until there are `count`, and a little longer for doubled ones."""
         records: list[Record] = []
         deadline = monotonic() + timeout_s
@@ -71,7 +71,7 @@ class KafkaLine:
             admin.delete_records({TopicPartition(self.topics.of(kind), partition): offset})
 
 
-def poll_until(source: Source, count: int, timeout_s: float = 20.0) -> tuple[list[Batch], list[Record]]:
+def poll_until(source: Source, count: int, timeout_s: float = 60.0) -> tuple[list[Batch], list[Record]]:
     """Polls until `count` records came."""
     batches: list[Batch] = []
     records: list[Record] = []

@@ -41,8 +41,6 @@ RATE, STATIONS = 20.0, 10
 """Pieces a second, and so many stations that a sensor is heard between any two pieces."""
 TOLERANCE = 1e-6
 PATIENCE_S = 30.0
-NEVER_LATE = "[worker]\nscouts_only_after_s = 31000000\nreview_after_s = 31000000\n"
-"""Switches overload off: a slow machine must not change decisions."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def run(folder: Path, log: str, pieces: int, seed: int, bootstrap: str = "") -> 
     setting = Setting.create(
         folder / f"same-{log}", bootstrap, RECIPE.format(bundle=json.dumps(str(bundle))), max_delay_s=2.0
     )
-    setting.config.write_text(setting.config.read_text() + NEVER_LATE)
+    setting.bear_a_busy_machine()
     expected = evaluated(setting, bundle, manifest)
     with service(setting), Receiver(setting.address) as receiver, Client(setting.address) as client:
         line = replayed(setting, manifest, receiver, len(expected))

@@ -30,7 +30,8 @@ def _stub(folder: Path, failures: int) -> dict[str, str]:
 def _fetch(folder: Path) -> list[str]:
     script = (
         "import pathlib; from deploy.kafka import run; "
-        f"run.HERE = pathlib.Path({str(folder)!r}); run.LIBS = run.HERE / 'libs'; run.fetch()"
+        f"run.HERE = pathlib.Path({str(folder)!r}); run.LIBS = run.HERE / 'libs'; "
+        "run.RETRY_AFTER_S = (0.01, 0.01); run.fetch()"
     )
     return [sys.executable, "-c", script]
 

@@ -1,23 +1,23 @@
 """Bundles change on running lines, of processes and on both logs, and nothing is lost or doubled by it."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from inspector.bundle.schema import SignalInput
+from inspector.cli import main
 from inspector.client.client import Client, ClientError, WatchOptions
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.records import Output
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
 from tests.integration.deploy_run import SHORT, run
 from tests.integration.fault_run import Options
-from tests.integration.faults import ROOT, wait_for
+from tests.integration.faults import wait_for
 from tests.integration.service_line import (
     LINE,
     NUM_SAMPLES,
@@ -64,10 +64,10 @@ def bundle(line: ServiceLine, version: str) -> Path:
     return folder
 
 
-def command(line: ServiceLine, *options: str) -> "subprocess.CompletedProcess[str]":
+def command(line: ServiceLine, *options: str) -> Result:
+    """In this process: the first test runs these commands as processes."""
     config = str(line.folder / "service.toml")
-    arguments = [sys.executable, "-m", "inspector", "--log-level", "error", *options, "--config", config]
-    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    return CliRunner().invoke(main, ["--log-level", "error", *options, "--config", config])
 
 
 def publish(line: ServiceLine, pieces: list[str]) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
     with line.start("worker") as process:
         publish(line, before)
         line.wait_for_verdicts(before)
-        assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").returncode == 0
+        assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").exit_code == 0
         wait_for(lambda: "deployment 1 is checking here" in line.log_text, 60, "the worker to check")
         process.signal(signal.SIGKILL)
         process.wait(10)
@@ -101,7 +101,7 @@ def test_a_gateway_without_a_worker_follows_too(tmp_path: Path) -> None:
     with line.start("gateway") as process, Client(line.address) as client:
         wait_for(lambda: process.has_ended or answers(client), 60, "the gateway to answer")
         done = command(line, "deploy", str(bundle(line, "2")))
-        assert (done.returncode, "no worker has reported within a minute" in done.stderr) == (1, True)
+        assert (done.exit_code, "no worker has reported within a minute" in done.stderr) == (1, True)
         wait_for(lambda: client.inspect(Look().request("p")).deployment == 1, 120, "the gateway to switch")
         verdict, model = client.inspect(Look().request("p")), client.model(LINE, STATION, PRODUCT)
     assert (verdict.bundle_version, model.bundle_version, model.deployment) == ("2", "2", 1)
@@ -140,14 +140,14 @@ def test_a_shadow_judges_next_to_the_line_and_a_canary_in_it(line: ServiceLine) 
     with line.start("serve"):
         wait_for(lambda: "is assigned to this worker" in line.log_text, 60, "the worker to own the line")
         tried = str(bundle(line, "2"))
-        assert command(line, "deploy", tried, "--shadow").returncode == 0
+        assert command(line, "deploy", tried, "--shadow").exit_code == 0
         publish(line, ["p0", "p1"])
         line.wait_for_verdicts(["p0", "p1"])
         wait_for(lambda: len(line.stored("shadow")) == 2, 10, "the shadow's verdicts")
-        assert command(line, "deploy", tried, "--canary-stations", "st-1").returncode == 0
+        assert command(line, "deploy", tried, "--canary-stations", "st-1").exit_code == 0
         publish(line, ["p2"])
         line.wait_for_verdicts(["p2"])
-        assert command(line, "rollback").returncode == 0
+        assert command(line, "rollback").exit_code == 0
         publish(line, ["p3"])
         line.wait_for_verdicts(["p3"])
         listed = command(line, "deployments").stdout

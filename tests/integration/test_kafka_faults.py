@@ -39,14 +39,14 @@ def publish(line: KafkaLine) -> Counter[bytes]:
 
 
 def verdicts(line: KafkaLine) -> Counter[bytes]:
-    return Counter(record.value for record in line.verdicts(NUM_RECORDS, timeout_s=25))
+    return Counter(record.value for record in line.verdicts(NUM_RECORDS, timeout_s=60))
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_and_restart_under_the_same_name(line: KafkaLine, tmp_path: Path, point: str) -> None:
     expected = publish(line)
     with worker(line, tmp_path, "worker-1", point) as first:
-        assert first.wait(30) == -signal.SIGKILL
+        assert first.wait(60) == -signal.SIGKILL
     with worker(line, tmp_path, "worker-1"):
         assert verdicts(line) == expected
 
@@ -55,7 +55,7 @@ def test_kill_and_restart_under_the_same_name(line: KafkaLine, tmp_path: Path, p
 def test_kill_and_take_over_by_another(line: KafkaLine, tmp_path: Path, point: str) -> None:
     expected = publish(line)
     with worker(line, tmp_path, "worker-1", point) as first:
-        assert first.wait(30) == -signal.SIGKILL
+        assert first.wait(60) == -signal.SIGKILL
     with worker(line, tmp_path, "worker-2"):
         assert verdicts(line) == expected
 
@@ -66,14 +66,14 @@ def test_a_sleeper_that_wakes_between_offsets_and_commit_publishes_nothing(
 ) -> None:
     expected = publish(line)
     with worker(line, tmp_path, "worker-1", "before commit", kind="STOP") as sleeper:
-        sleeper.wait_stopped(30)
+        sleeper.wait_stopped(60)
         with worker(line, tmp_path, successor):
             assert verdicts(line) == expected
             sleeper.signal(signal.SIGCONT)
             log_file = tmp_path / "worker-1.log"
-            wait_for(lambda: "refused" in log_file.read_text(), 20, "the sleeper's commit to be refused")
+            wait_for(lambda: "refused" in log_file.read_text(), 60, "the sleeper's commit to be refused")
             if successor == "worker-1":
-                assert sleeper.wait(20) == 1
+                assert sleeper.wait(60) == 1
                 assert "another process named 'worker-1' has taken over" in log_file.read_text()
             assert verdicts(line) == expected
 
@@ -81,5 +81,5 @@ def test_a_sleeper_that_wakes_between_offsets_and_commit_publishes_nothing(
 def test_two_workers_share_and_one_dies(line: KafkaLine, tmp_path: Path) -> None:
     expected = publish(line)
     with worker(line, tmp_path, "worker-1"), worker(line, tmp_path, "worker-2", "after poll", after=1) as leaver:
-        leaver.wait(30)
+        leaver.wait(60)
         assert verdicts(line) == expected

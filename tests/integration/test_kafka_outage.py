@@ -99,7 +99,7 @@ def test_a_broker_killed_within_a_transaction_costs_seconds(broker: tuple[Broker
             daemon=True,  # one that never returns fails the test instead of holding it
         )
         commit.start()
-        commit.join(30)
+        commit.join(90)
         restart.join()
         assert point in reached
         assert not commit.is_alive()

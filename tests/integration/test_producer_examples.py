@@ -4,6 +4,7 @@ languages. Each publishes a piece to a real broker, and a service judges it."""
 import shutil
 import subprocess
 import sys
+import wave
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from protos.inspection.v1.records_pb2 import DeadLetter
 from protos.inspection.v1.verdict_pb2 import ModalityState, Verdict
 from streams.kafka.topics import TopicPlan, create_topics
 from tests.integration.faults import wait_for
-from tests.integration.service_line import LINE, PRODUCT, ServiceLine, serving
+from tests.integration.service_line import LINE, NUM_SAMPLES, PRODUCT, RATE_HZ, ServiceLine, serving
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "producers"
@@ -67,8 +68,8 @@ def run(command: list[str], folder: Path, limit_s: float = RUN_S) -> str:
     return done.stdout
 
 
-def judged(line: ServiceLine, piece: str) -> Verdict:
-    """The verdict, once the service has it; no record may have become a dead letter."""
+def judged(line: ServiceLine, piece: str, source: str = "top") -> Verdict:
+    """The verdict, once the service has it with this source; no record may have become a dead letter."""
     found: list[Verdict] = []
 
     def is_there() -> bool:
@@ -78,15 +79,16 @@ def judged(line: ServiceLine, piece: str) -> Verdict:
     wait_for(is_there, 120, f"the verdict of {piece}")
     letters = [DeadLetter.FromString(record.value) for record in line.stored("dead-letters")]
     assert not [letter.detail for letter in letters if letter.inspection.piece_id == piece]
-    (top,) = [modality for modality in found[0].modalities if modality.name == "top"]
-    assert top.state == ModalityState.MODALITY_STATE_PRESENT
+    (used,) = [modality for modality in found[0].modalities if modality.name == source]
+    assert used.state == ModalityState.MODALITY_STATE_PRESENT
     return found[0]
 
 
 @pytest.fixture(scope="module")
 def python_producer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python")
-    shutil.copy(EXAMPLES / "producer.py", folder)
+    for name in ("producer.py", "sensor.py"):
+        shutil.copy(EXAMPLES / name, folder)
     run([sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), "--python_out=.", "records.proto"], folder)
     return folder
 
@@ -105,6 +107,26 @@ def test_a_picture_larger_than_a_record_goes_by_reference(
     command = [sys.executable, "producer.py", *words(line, "large", file), str(line.folder / "frames")]
     run(command, python_producer)
     judged(line, "large")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".csv"])
+def test_a_recording_of_the_sensor_example_is_judged(
+    line: ServiceLine, python_producer: Path, tmp_path: Path, suffix: str
+) -> None:
+    samples = np.random.default_rng(len(suffix)).integers(-9000, 9000, 4 * NUM_SAMPLES).astype("<i2")
+    file, piece = tmp_path / f"a{suffix}", f"sensor-{suffix[1:]}"
+    if suffix == ".wav":
+        with wave.open(str(file), "wb") as opened:
+            opened.setnchannels(1)
+            opened.setsampwidth(2)
+            opened.setframerate(int(RATE_HZ))
+            opened.writeframes(samples.tobytes())
+    else:
+        file.write_text("".join(f"9;30;{value / 32768:.6f}\n" for value in samples))
+    columns = [] if suffix == ".wav" else [f"{RATE_HZ:g}", "3"]
+    place = [line.bootstrap, LINE, station_of_its_own(), "mic", "audio", PRODUCT]
+    run([sys.executable, "sensor.py", *place, piece, str(file), *columns], python_producer)
+    judged(line, piece, "mic")
 
 
 def test_a_piece_of_the_cpp_example_is_judged(line: ServiceLine, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ KILLS = 6
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'archive.sqlite'}")) as database:
+def sqlite(disk_path: Path) -> Iterator[Database]:
+    with closing(Database(f"sqlite:///{disk_path / 'archive.sqlite'}")) as database:
         upgrade(database)
         yield database
 
@@ -72,28 +72,28 @@ def kill_and_restart(command: list[str]) -> int:
             return kills
 
 
-def test_on_the_embedded_log(tmp_path: Path, sqlite: Database) -> None:
-    judged = Judged(tmp_path, NUM)
+def test_on_the_embedded_log(disk_path: Path, sqlite: Database) -> None:
+    judged = Judged(disk_path, NUM)
     archive_verdicts(judged.log, sqlite)
-    images = (tmp_path / "images").as_uri() + "/"
-    assert kill_and_restart([str(judged.path), PREFIX, sqlite.name, str(tmp_path / "store"), images]) == KILLS
-    with closing(KeptLine(judged.log, PREFIX, sqlite, tmp_path / "store")) as line:
+    images = (disk_path / "images").as_uri() + "/"
+    assert kill_and_restart([str(judged.path), PREFIX, sqlite.name, str(disk_path / "store"), images]) == KILLS
+    with closing(KeptLine(judged.log, PREFIX, sqlite, disk_path / "store")) as line:
         check_all(line, judged.observations)
 
 
 @pytest.mark.broker
-def test_on_kafka(line: KafkaLine, tmp_path: Path, sqlite: Database) -> None:
+def test_on_kafka(line: KafkaLine, disk_path: Path, sqlite: Database) -> None:
     """Also the only test that reads inputs from Kafka: every kind of recording comes back bit for bit."""
-    (tmp_path / "images").mkdir()
-    images = (tmp_path / "images").as_uri() + "/"
+    (disk_path / "images").mkdir()
+    images = (disk_path / "images").as_uri() + "/"
     log = KafkaLog(line.settings, PREFIX, [line.name])
     create_topics(line.settings, PREFIX, [line.name], TopicPlan(partitions=2))
-    publish(log, RecordedLine(line.name, tmp_path / "images").records(NUM))
+    publish(log, RecordedLine(line.name, disk_path / "images").records(NUM))
     observations = judge(log, line.name, images)
     archive_verdicts(log, sqlite)
-    command = ["kafka", PREFIX, sqlite.name, str(tmp_path / "store"), images]
+    command = ["kafka", PREFIX, sqlite.name, str(disk_path / "store"), images]
     assert kill_and_restart([*command, line.settings.bootstrap_servers[0], line.name]) == KILLS
-    with closing(KeptLine(log, PREFIX, sqlite, tmp_path / "store")) as kept:
+    with closing(KeptLine(log, PREFIX, sqlite, disk_path / "store")) as kept:
         check_all(kept, observations)
 
 

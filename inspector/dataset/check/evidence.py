@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from inspector.dataset.check.labelled import SPLITS, Labelled, in_split, num_parts
 from inspector.dataset.files import sources_of
 from inspector.dataset.findings import Finding
+from inspector.dataset.good_class import question
 from inspector.dataset.labels import own_group
 from inspector.dataset.manifest import PieceRow, Split
 
@@ -15,9 +16,13 @@ missed (95 %, one-sided)."""
 
 def fewest_findings(dataset: Labelled) -> Iterator[Finding]:
     """Errors: what train or calibration lacks for any training."""
+    asked = question(dataset.rows)
+    if asked is not None:
+        yield Finding("evidence", asked, severity="error")
     for split in SPLITS[:2]:
         rows = in_split(dataset.rows, split)
-        yield from _labels(split, rows)
+        if asked is None:
+            yield from _labels(split, rows)
         for name in (modality.name for modality in dataset.modalities):
             groups = {own_group(row, m) for m in dataset.modalities if m.name == name
                       for row in rows if sources_of(row, name)}  # fmt: skip

@@ -57,19 +57,21 @@ def coco(source: Path, images: Path | None, good: Sequence[str]) -> Iterator[Ite
             raise DataImportError(f"{file}: an annotation has category {annotation.category_id}, which is not listed")
         by_image[annotation.image_id].append(annotation)
     for image in content.images:
-        found = [a for a in by_image[image.id] if names[a.category_id] not in good]
-        defects = tuple(sorted({names[annotation.category_id] for annotation in found}))
+        defective = [a for a in by_image[image.id] if names[a.category_id] not in good]
+        defects = tuple(sorted({names[annotation.category_id] for annotation in defective}))
         path = _place(file, images, image.file_name)
-        yield Item(path, "nok" if found else "ok", defects, mask=_mask(file, image, found) if found else None)
+        yield Item(
+            path, "nok" if defective else "ok", defects, mask=_mask(file, image, defective) if defective else None
+        )
 
 
 def _json_of(source: Path) -> Path:
     if source.is_file():
         return source
-    found = sorted({*source.glob("*.json"), *source.glob("annotations/*.json")})
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(str(path.relative_to(source)) for path in found) or "none"
+    files = sorted({*source.glob("*.json"), *source.glob("annotations/*.json")})
+    if len(files) == 1:
+        return files[0]
+    names = ", ".join(str(path.relative_to(source)) for path in files) or "none"
     raise DataImportError(f"{source}: name the JSON file of the annotations (here: {names})")
 
 
@@ -95,11 +97,11 @@ def _place(file: Path, images: Path | None, name: str) -> Path:
     near, above = file.parent, file.parent.parent
     usual = [near, near / "images", above, above / "images", above / file.stem.rpartition("_")[2]]
     folders = [images] if images else usual
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if found is None:
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
         places = ", ".join(map(str, folders))
         raise DataImportError(f"{file}: image {name} is in none of {places}; name the folder with --images")
-    return found
+    return path
 
 
 def _mask(file: Path, image: _Image, annotations: Sequence[_Annotation]) -> Mask:

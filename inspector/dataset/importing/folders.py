@@ -17,14 +17,17 @@ def by_folder(source: Path, good: Sequence[str]) -> Iterator[Item]:
 
     Where these folders are train, test and the like, the class is the folder below; the pieces are divided anew.
     """
-    found = recordings_below(source)
-    masks = masks_of(found)
+    recordings = recordings_below(source)
+    masks = masks_of(recordings)
     are_masks = set(masks.values())
-    paths = [path for path in found if path not in are_masks]
+    paths = [path for path in recordings if path not in are_masks]
     depth = 1 if _are_splits(source, paths) else 0
     classes = {path: _class_of(source, path, depth) for path in paths}
     counts = Counter(classes.values())
-    chosen = good_classes(counts, good)
+    try:
+        chosen = good_classes(counts, good)
+    except DataImportError as exc:
+        raise DataImportError(f"{exc}{_deeper(source, paths, depth + 1)}") from exc
     for path in paths:
         label, defects = labelled(classes[path], chosen)
         yield Item(path, label, defects, mask=masks.get(path) if label == "nok" else None)
@@ -41,6 +44,23 @@ def _are_splits(source: Path, paths: Sequence[Path]) -> bool:
     """Whether the folders are called train, test and the like, and the classes lie below."""
     parts = [path.relative_to(source).parts for path in paths]
     return all(part[0].lower() in _SPLITS for part in parts) and any(len(part) > 2 for part in parts)
+
+
+def _deeper(source: Path, paths: Sequence[Path], depth: int) -> str:
+    """A hint where the classes lie one folder deeper, below one folder for each part; else empty."""
+    deeper = [path.relative_to(source).parts[depth:] for path in paths]
+    if any(len(parts) < 2 for parts in deeper):
+        return ""
+    counts = Counter(parts[0] for parts in deeper)
+    try:
+        good_classes(counts, ())
+    except DataImportError:
+        return ""
+    listed = ", ".join(f"{name} ({num})" for name, num in sorted(counts.items()))
+    return (
+        f"; or are the classes one folder deeper ({listed})? Then: inspector data import recordings {source} "
+        "--pattern '(?P<part>[^/]+)/(?P<label>[^/]+)/.+'"
+    )
 
 
 def _class_of(source: Path, path: Path, depth: int) -> str:

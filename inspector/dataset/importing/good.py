@@ -19,12 +19,12 @@ def good_classes(counts: Mapping[str, int], given: Sequence[str]) -> frozenset[s
         raise DataImportError(f"no class is called {', '.join(missing)}; classes are {known}")
     if given:
         return frozenset(given)
-    found = [name for name in counts if name.strip().lower() in _GOOD]
-    if len(found) == 1:
-        return frozenset(found)
-    if not found:
+    likely = [name for name in counts if name.strip().lower() in _GOOD]
+    if len(likely) == 1:
+        return frozenset(likely)
+    if not likely:
         raise DataImportError(f"no class is called good or ok: say with --good NAME which one counts as good: {known}")
-    raise DataImportError(f"{', '.join(found)} may all be good: say with --good NAME (repeatable) which are: {known}")
+    raise DataImportError(f"{', '.join(likely)} may all be good: say with --good NAME (repeatable) which are: {known}")
 
 
 def labelled(name: str, good: Collection[str]) -> tuple[Label, tuple[str, ...]]:

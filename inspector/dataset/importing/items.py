@@ -1,4 +1,4 @@
-"""What an importer finds: files with their labels; and errors of importers."""
+"""Files with their labels, as importers hand them on; and errors of importers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inspector.dataset.files import IMAGE_SUFFIXES
 from inspector.dataset.manifest import Label
+from inspector.dataset.raw_images import RAW_SUFFIXES
 from inspector.dataset.recordings import SUFFIXES as SIGNAL_SUFFIXES
 
 Mask = NDArray[np.uint8]
@@ -35,10 +36,12 @@ class Item:
     groups: Mapping[str, str] = field(default_factory=dict)
     mask: Mask | Path | None = None
     product: str = ""
+    defect_probability: float | None = None
+    """Of a piece whose label is not certain."""
 
 
 def is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, *RAW_SUFFIXES)
 
 
 def is_signal(path: Path) -> bool:
@@ -60,19 +63,19 @@ def files_below(folder: Path) -> Iterator[Path]:
 def recordings_below(folder: Path) -> list[Path]:
     """Images and signals. Raises DataImportError where there are none."""
     files = list(files_below(folder))
-    found = [path for path in files if is_image(path) or is_signal(path)]
-    if not found:
+    recordings = [path for path in files if is_image(path) or is_signal(path)]
+    if not recordings:
         others = ", ".join(sorted({path.suffix or path.name for path in files})[:10]) or "nothing"
         raise DataImportError(
             f"{folder}: holds no file that is read ({others}); expected "
             f"{', '.join((*IMAGE_SUFFIXES, *SIGNAL_SUFFIXES))}"
         )
-    return found
+    return recordings
 
 
 def images_below(folder: Path) -> list[Path]:
     """Raises DataImportError where there are none."""
-    found = [path for path in recordings_below(folder) if is_image(path)]
-    if not found:
+    images = [path for path in recordings_below(folder) if is_image(path)]
+    if not images:
         raise DataImportError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)}); name the folder of the images")
-    return found
+    return images

@@ -21,20 +21,20 @@ def named_files(source: Path, pattern: str, good: Sequence[str], skipped: list[P
             f"--pattern {pattern!r} names nothing: name its parts, such as (?P<label>\\w+) and (?P<lot>\\d+); "
             f"{', '.join(_SPECIAL)} have a meaning, other names are groups"
         )
-    found: list[tuple[Path, dict[str, str]]] = []
+    matched: list[tuple[Path, dict[str, str]]] = []
     for path in recordings_below(source):
         relative = path.relative_to(source).with_suffix("").as_posix()
         match = expression.fullmatch(path.stem) or expression.fullmatch(relative)
         if match is None:
             skipped.append(path)
         else:
-            found.append((path, {name: value for name, value in match.groupdict().items() if value is not None}))
-    if not found:
+            matched.append((path, {name: value for name, value in match.groupdict().items() if value is not None}))
+    if not matched:
         example = skipped[0].relative_to(source).with_suffix("").as_posix()
         raise DataImportError(f"{source}: no file matches --pattern {pattern!r}, such as {example}; correct it")
-    counts = Counter(parts["label"] for _, parts in found if "label" in parts)
+    counts = Counter(parts["label"] for _, parts in matched if "label" in parts)
     chosen = good_classes(counts, good) if counts else frozenset[str]()
-    for path, parts in found:
+    for path, parts in matched:
         label, defects = labelled(parts.get("label", ""), chosen)
         groups = {name: value for name, value in parts.items() if name not in _SPECIAL}
         source_name = parts.get("sensor", parts.get("camera"))

@@ -1,4 +1,4 @@
-"""Turns what an importer found into pieces, divides them into splits and writes their manifest."""
+"""Turns labelled files into pieces, divides them into splits and writes their manifest."""
 
 import os
 import re
@@ -17,8 +17,17 @@ from inspector.dataset.division.shares import Shares
 from inspector.dataset.findings import errors
 from inspector.dataset.importing.grouping import EACH_FILE, FILE, Grouping
 from inspector.dataset.importing.items import DataImportError, Item, is_image
-from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow, write_manifest
+from inspector.dataset.manifest import (
+    ImageRow,
+    Label,
+    ManifestError,
+    PieceRow,
+    RawPixels,
+    SignalRow,
+    write_manifest,
+)
 from inspector.dataset.progress import Progress, silent
+from inspector.dataset.raw_images import MOSAIC, RAW_SUFFIXES
 from inspector.dataset.recordings import PLAIN, Layout, RecordingError, stated_rate_hz
 from streams.join.assembly import BitDepth
 from streams.observation import SensorKind
@@ -30,7 +39,7 @@ _STAGE = "files"
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the source does not say."""
+    """Choices that the source leaves open."""
 
     out: Path
     """New folder for the manifest."""
@@ -42,6 +51,10 @@ class ImportOptions:
     """Of files that do not state it."""
     layout: Layout = PLAIN
     bit_depth: BitDepth | None = None
+    pixels: RawPixels | None = None
+    """Packing of files without a header, or of mosaics kept as grey images."""
+    size_px: tuple[int, int] | None = None
+    """Width and height of files without a header."""
     grouping: Grouping = EACH_FILE
     copy: bool = False
     """Whether the recordings are copied into the folder."""
@@ -50,12 +63,12 @@ class ImportOptions:
 
 @dataclass
 class Imported:
-    """What was written."""
+    """A data set that was written."""
 
     manifest: Path
     rows: list[PieceRow]
     notes: list[str] = field(default_factory=list)
-    """What to know about it."""
+    """Sentences for the person who imports."""
     is_divided: bool = True
 
 
@@ -69,8 +82,8 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
     options.out.mkdir(parents=True, exist_ok=True)
     writer = _Writer(root, options)
     rows = []
-    for done, (piece_id, found) in enumerate(pieces.items(), 1):
-        rows.append(writer.row(piece_id, found))
+    for done, (piece_id, files) in enumerate(pieces.items(), 1):
+        rows.append(writer.row(piece_id, files))
         progress(_STAGE, done, len(pieces))
     for finding in errors(name_findings(rows)):
         raise DataImportError(finding.text)
@@ -117,6 +130,7 @@ class _Writer:
                 images=tuple(self._image(item) for item in items if is_image(item.path)),
                 signals=tuple(self._signal(item) for item in items if not is_image(item.path)),
                 label=label,
+                defect_probability=items[0].defect_probability,
                 defects=tuple(sorted({name for item in items for name in item.defects})),
                 mask=self._mask(piece_id, items),
                 split="train",
@@ -129,15 +143,25 @@ class _Writer:
             raise DataImportError(f"piece {piece_id!r}: {exc}") from exc
 
     def _image(self, item: Item) -> ImageRow:
-        camera = item.source or self._options.camera
-        return ImageRow(camera=camera, path=self._place(item.path), bit_depth=self._options.bit_depth)
+        options = self._options
+        is_raw = item.path.suffix.lower() in RAW_SUFFIXES
+        if is_raw and (options.pixels is None or options.size_px is None):
+            raise DataImportError(
+                f"{item.path}: has no header; say how its pixels are packed: --pixels MONO12P --size 1920x1080"
+            )
+        width_px, height_px = options.size_px if is_raw and options.size_px else (None, None)
+        return ImageRow(
+            camera=item.source or options.camera,
+            path=self._place(item.path),
+            bit_depth=options.bit_depth,
+            pixels=options.pixels if is_raw or str(options.pixels).startswith(MOSAIC) else None,
+            width_px=width_px,
+            height_px=height_px,
+        )
 
     def _signal(self, item: Item) -> SignalRow:
         options = self._options
-        layout = Layout(
-            options.layout.columns if item.path.suffix.lower() in (".csv", ".tdms") else (),
-            options.layout.channels_first and item.path.suffix.lower() == ".npy",
-        )
+        layout = options.layout.of_file(item.path)
         return SignalRow(
             sensor=item.source or options.sensor,
             kind=options.kind,

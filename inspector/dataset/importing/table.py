@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from inspector.dataset.importing.good import good_classes, labelled
 from inspector.dataset.importing.items import DataImportError, Item
-from inspector.dataset.manifest import ManifestError, read_text
+from inspector.dataset.manifest import Label, ManifestError, read_text
 
 _SEPARATORS = ",;\t|"
 _MAX_ROWS = 1_000_000
@@ -23,25 +24,25 @@ class Columns:
 
     files: Mapping[str, str]
     """By name of the camera or sensor: the column with the path of its recording."""
-    label: str
-    """Column of ok and nok, or of classes."""
+    label: str | None
+    """Column of ok and nok, or of classes; None: `probability` says it."""
     defects: str | None = None
     piece: str | None = None
     groups: Sequence[str] = ()
     product: str | None = None
+    probability: str | None = None
+    """Column of the probability of a defect: 0 is ok, 1 is nok."""
 
     def all(self) -> list[str]:
-        others = (self.label, self.defects, self.piece, self.product)
+        others = (self.label, self.defects, self.piece, self.product, self.probability)
         return [*self.files.values(), *self.groups, *(name for name in others if name is not None)]
 
 
 def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]:
     """Paths are relative to the table. Raises DataImportError."""
     rows = list(_rows(source, columns))
-    classes = [row[columns.label].strip() for row in rows]
-    chosen = good_classes(Counter(classes), good)
-    for number, (row, name) in enumerate(zip(rows, classes, strict=True), 2):
-        label, defects = labelled(name, chosen)
+    truths = _truths(source, rows, columns, good)
+    for number, (row, (label, defects, probability)) in enumerate(zip(rows, truths, strict=True), 2):
         if columns.defects is not None and label != "ok":
             defects = tuple(part.strip() for part in row[columns.defects].split(_BETWEEN) if part.strip())
         groups = {group: row[group].strip() for group in columns.groups if row[group].strip()}
@@ -50,7 +51,36 @@ def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]
         for camera_or_sensor, column in columns.files.items():
             if row[column].strip():
                 path = source.parent / row[column].strip()
-                yield Item(path, label, defects, piece, camera_or_sensor, groups, product=product)
+                yield Item(path, label, defects, piece, camera_or_sensor, groups, None, product, probability)
+
+
+class _Truth(NamedTuple):
+    label: Label
+    defects: tuple[str, ...]
+    probability: float | None
+
+
+def _truths(source: Path, rows: Sequence[Mapping[str, str]], columns: Columns, good: Sequence[str]) -> list[_Truth]:
+    if columns.probability is not None:
+        found = (row[columns.probability] for row in rows)
+        return [_likely(f"{source}:{number}", text.strip()) for number, text in enumerate(found, 2)]
+    if columns.label is None:
+        raise DataImportError("neither --label nor --probability names a column that says which pieces are good")
+    classes = [row[columns.label].strip() for row in rows]
+    chosen = good_classes(Counter(classes), good)
+    return [_Truth(*labelled(name, chosen), None) for name in classes]
+
+
+def _likely(place: str, text: str) -> _Truth:
+    try:
+        probability = float(text.replace(",", ".")) if text else None
+    except ValueError:
+        probability = -1.0
+    if probability is not None and not 0 <= probability <= 1:
+        raise DataImportError(f"{place}: {text!r} is no probability from 0 to 1; correct the line")
+    if probability in (0.0, 1.0):
+        return _Truth("nok" if probability else "ok", (), None)
+    return _Truth("unknown", (), probability)
 
 
 def _rows(source: Path, columns: Columns) -> Iterator[dict[str, str]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from inspector.dataset.bit_depths import demand_bit_depths
 from inspector.dataset.files import read_mask as read_mask_file
+from inspector.dataset.good_class import as_trained
 from inspector.dataset.manifest import ManifestError, Split, read_manifest
 from inspector.evaluation.explanations.contributions import Contributions, contributions
 from inspector.evaluation.explanations.deletion_test import Deletion, deletion
@@ -49,7 +50,7 @@ class Explanations:
 def explain(bundle: Path, manifest: Path, split: Split, seed: int = 0) -> Explanations:
     """`seed` chooses the boxes elsewhere and the resamplings."""
     model, root = open_bundle(bundle), manifest.parent
-    rows = read_manifest(manifest, split)
+    rows = as_trained(model.schema.provenance, read_manifest(manifest, split))
     demand_bit_depths(rows, model.schema.modalities)
     seen = {modality.name: expert_views(model, root, rows, modality) for modality in model.schema.modalities}
     cameras = [modality.name for modality in model.schema.modalities if modality.kind == "image"]

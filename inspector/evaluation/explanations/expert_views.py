@@ -16,7 +16,7 @@ from inspector.framing.placement import Placement
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
-from inspector.judging.verdict_builder import primary_expert
+from inspector.judging.class_scores import primary_expert
 from streams.observation import Observation
 
 

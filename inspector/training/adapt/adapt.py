@@ -189,7 +189,7 @@ def targets_by(
 
 def _with_changed_experts(trained: TrainedBundle, changed: Mapping[str, TrainedExpert], change: str) -> TrainedBundle:
     """Keeps the limits; drops their evidence, and the calibrations of changed experts and of classes."""
-    dropped: dict[str, object] = {"classes": {}, "pass_evidence": None, "fail_evidence": None}
+    dropped: dict[str, object] = {"classes": {}, "class_scales": {}, "pass_evidence": None, "fail_evidence": None}
     experts = tuple(changed.get(expert.name, expert) for expert in trained.experts)
     provenance = {**trained.provenance, change: ", ".join(changed)}
     return replace(
@@ -197,6 +197,7 @@ def _with_changed_experts(trained: TrainedBundle, changed: Mapping[str, TrainedE
         experts=experts,
         calibrations=tuple(calibration.model_copy(update=dropped) for calibration in trained.calibrations),
         own_calibrations={name: platt for name, platt in trained.own_calibrations.items() if name not in changed},
+        rough_calibrations={name: platt for name, platt in trained.rough_calibrations.items() if name not in changed},
         certificate=None,
         provenance=provenance,
     )

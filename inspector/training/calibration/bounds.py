@@ -30,7 +30,7 @@ class Bound(NamedTuple):
     """A limit with what it rests on; values above it are on the wrong side."""
 
     limit: float
-    plain: float
+    observed: float
     """The limit that these values alone would give, without allowance for others: the lower end of the interval."""
     rate: float
     """Share that exceeds the limit at most."""
@@ -55,13 +55,13 @@ def upper_bound(values: Scores, weights: Scores, rate: float, confidence: float)
     order = np.argsort(-values, kind="stable")
     sorted_N, beyond_N = values[order], np.cumsum(weights[order]) - weights[order]
     total = float(weights.sum())
-    plain = float(sorted_N[_last(beyond_N <= rate * total)])
+    observed = float(sorted_N[_last(beyond_N <= rate * total)])
     by_count = num >= enough_to_count(rate, confidence)
     limit = (
         _counted(sorted_N, beyond_N, num, rate, confidence) if by_count else _tail(values, weights, rate, confidence)
     )
     beyond = float(weights[values > limit].sum()) / total
-    return Bound(limit, min(plain, limit), rate, beyond, num, "count" if by_count else "tail")
+    return Bound(limit, min(observed, limit), rate, beyond, num, "count" if by_count else "tail")
 
 
 def _last(kept: Labels) -> int:

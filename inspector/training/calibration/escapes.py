@@ -46,7 +46,7 @@ def escape_bound(log_odds: Scores, labels: Labels, units: Units, rate: float, co
     limit = min(float(halfway), float(log_odds[labels].min()))
     if limit <= -by_scores.limit:
         return by_scores
-    return by_scores._replace(limit=-limit, plain=min(by_scores.plain, -limit), beyond=0.0, method="calibration")
+    return by_scores._replace(limit=-limit, observed=min(by_scores.observed, -limit), beyond=0.0, method="calibration")
 
 
 def _shares_below(log_odds: Scores, labels: Labels, units: Units, order: NDArray[np.intp]) -> Draws:

@@ -75,14 +75,14 @@ def limits_at(pieces: LabelledPieces, miss_rate: float, false_reject_rate: float
     return ChosenLimits(pass_below, fail_above, misses, false_rejects)
 
 
-def _evidence(bound: Bound, asked: float, confidence: float, sign: int) -> LimitEvidence:
+def _evidence(bound: Bound, target_rate: float, confidence: float, sign: int) -> LimitEvidence:
     return LimitEvidence(
         rate=bound.rate,
-        asked=asked,
+        target_rate=target_rate,
         confidence=confidence,
         num_pieces=bound.num,
         beyond=min(bound.beyond, 1.0),
-        plain=probability(sign * bound.plain, 1.0, 0.0),
+        observed_limit=probability(sign * bound.observed, 1.0, 0.0),
         method=bound.method,
     )
 

@@ -55,9 +55,9 @@ def _limit_lines(scored: Scored, chosen: Calibration, acceptance: Acceptance) ->
 def _limit_line(limit: str, kind: str, decision: str, evidence: LimitEvidence) -> str:
     few = "" if evidence.method == "count" else f", too few to count ({_needed(evidence)} are enough)"
     return (
-        f"{limit}, rather than {evidence.plain:.3g} that these pieces alone would give: at most {evidence.rate:.2%} of "
-        f"{kind} pieces {decision}, at {evidence.confidence:.0%} confidence by {evidence.num_pieces} independent "
-        f"ones{few}; of these, {evidence.beyond:.2%} do."
+        f"{limit}, rather than {evidence.observed_limit:.3g} that these pieces alone would give: at most "
+        f"{evidence.rate:.2%} of {kind} pieces {decision}, at {evidence.confidence:.0%} confidence by "
+        f"{evidence.num_pieces} independent ones{few}; of these, {evidence.beyond:.2%} do."
     )
 
 
@@ -93,18 +93,18 @@ def _warnings(scored: Scored, chosen: Calibration) -> Iterator[Advice]:
     for kind, decision, evidence, sign in sides:
         if evidence is None:
             continue
-        if evidence.rate > evidence.asked:
+        if evidence.rate > evidence.target_rate:
             yield Advice("limits", _relaxed(kind, decision, evidence))
-        wider = float(np.mean(review & (sign * log_odds > sign * log_odds_of(evidence.plain))))
+        wider = float(np.mean(review & (sign * log_odds > sign * log_odds_of(evidence.observed_limit))))
         if evidence.method != "count" and wider >= WIDER:
             yield Advice("limits", _wider(kind, decision, evidence, wider))
 
 
 def _relaxed(kind: str, decision: str, evidence: LimitEvidence) -> str:
     return (
-        f"review_share left no room for {evidence.asked:.1%} of {kind} pieces that {decision}, and the limit promises "
-        f"{evidence.rate:.1%}: leave review_share out, or record more independent pieces ({evidence.num_pieces} "
-        f"{kind} ones here)"
+        f"review_share left no room for {evidence.target_rate:.1%} of {kind} pieces that {decision}, and the limit "
+        f"promises {evidence.rate:.1%}: leave review_share out, or record more independent pieces "
+        f"({evidence.num_pieces} {kind} ones here)"
     )
 
 

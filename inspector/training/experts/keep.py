@@ -73,7 +73,8 @@ def _best(results: Sequence[CrossValidationResult], rule: Rule) -> Kept:
 
 
 def _beside(scout: CrossValidationResult, others: Sequence[CrossValidationResult], rule: Rule) -> Kept:
-    """The simplest of the thorough experts within one standard error of the one that adds most, if it adds enough."""
+    """Of the thorough experts within one standard error of the one that adds most: the simplest kind, and of that kind
+    the one that adds most. It is kept if it adds enough."""
     if not others or math.isnan(scout.auc):
         return Kept([])
     alone = _log_odds(scout)
@@ -83,7 +84,7 @@ def _beside(scout: CrossValidationResult, others: Sequence[CrossValidationResult
     if math.isnan(best.mean):
         return Kept([], (_choice(scout.modality, scout.name, f"{scout.name} + {others[0].name}", evidence, 0),))
     near = [index for index, gain in enumerate(evidence.gains) if gain.mean >= best.mean - best.error]
-    index = min(near, key=lambda number: (_complexity(others[number].data.config), -evidence.gains[number].mean))
+    index = min(near, key=lambda number: (_kind(others[number].data.config), -evidence.gains[number].mean))
     gain, both = evidence.gains[index], f"{scout.name} + {others[index].name}"
     least = MIN_ADDED * (1 - _auc_of_common(scout, alone, averages))
     if evidence.takes(index, rule) and gain.mean > least:
@@ -118,11 +119,16 @@ def _is_frozen(config: ImageExpert) -> bool:
 
 
 def _complexity(config: ExpertConfig) -> tuple[int, int]:
-    """Kernel machines, then frozen networks, then fitted ones; then pixels."""
+    """By kind, then by pixels."""
+    pixels = config.rows * config.cols * config.height_px * config.width_px if isinstance(config, ImageExpert) else 0
+    return _kind(config), pixels
+
+
+def _kind(config: ExpertConfig) -> int:
+    """Kernel machines, then frozen networks, then fitted ones. More pixels do not mean more that is learned."""
     if not isinstance(config, ImageExpert):
-        return (0 if config.encoder.endswith("_profile") else 2), 0
-    kind = 0 if config.readout == "kernel" else 1 if _is_frozen(config) else 2
-    return kind, config.rows * config.cols * config.height_px * config.width_px
+        return 0 if config.encoder.endswith("_profile") else 2
+    return 0 if config.readout == "kernel" else 1 if _is_frozen(config) else 2
 
 
 def _fair_aucs(results: Sequence[CrossValidationResult]) -> list[float]:

@@ -24,6 +24,7 @@ from fusion.expert_sets import expert_sets
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
 from inspector.dataset.files import sources_of
+from inspector.dataset.good_class import question, with_good
 from inspector.dataset.labels import modalities_of, own_group
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.framing.tables import CameraFraming
@@ -74,6 +75,8 @@ class GoodOptions:
     backbone: Backbone | None = None
     """None: fixed filters."""
     pass_share: float = PASS_SHARE
+    good: tuple[str, ...] = ()
+    """Classes of the manifest that count as good."""
     strict: bool = False
     """Whether a warning stops the run."""
     cameras: Mapping[str, CameraFraming] = field(default_factory=dict)
@@ -136,7 +139,10 @@ def _backbone_advice(backbone: Backbone | None) -> Iterator[Advice]:
 
 def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
     """Pieces labelled ok; those with new recordings first."""
-    labelled = [row for row in read_manifest(manifest) if row.label == "ok" and _paths(row)]
+    known = with_good(read_manifest(manifest), options.good)
+    if asked := question(known):
+        raise ManifestError(f"{manifest}: {asked}")
+    labelled = [row for row in known if row.label == "ok" and _paths(row)]
     rows = [row for row in labelled if options.any_split or row.split == "train"]
     random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
     num_pieces = len(rows) if options.pieces is None else options.pieces

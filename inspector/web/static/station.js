@@ -15,6 +15,7 @@ export class Station {
   #decision = element("div", { class: "verdict" });
   #link = element("a", { class: "named" }, element("bdi"));
   #about = element("span", { class: "about" });
+  #defects = element("p", { class: "defects", hidden: "" });
   #why = element("p", { class: "why" });
   #scale = new ScoreScale();
   #sources = element("div", { class: "sources" });
@@ -31,7 +32,7 @@ export class Station {
     this.#heading.textContent = name;
     this.node = element("section", { class: "station", "aria-label": `station ${name}` },
       element("header", { class: "spread" }, element("h2", {}, this.#heading), this.#figures),
-      element("div", { class: "lead" }, this.#decision, element("p", { class: "piece" }, this.#link, this.#about), this.#why),
+      element("div", { class: "lead" }, this.#decision, element("p", { class: "piece" }, this.#link, this.#about), this.#defects, this.#why),
       this.#scale.node, this.#sources,
       element("div", { class: "below" },
         element("div", {}, element("h3", {}, "What each source adds", element("span", { class: "quiet" }, SIDES)), this.#bars),
@@ -94,6 +95,7 @@ export class Station {
     this.#nameLink(card);
     this.#about.replaceChildren(name(card.product, "quiet"),
       element("time", { class: "quiet" }, clock(card.decision_ms)), ...(pass ? [pass] : []));
+    this.#showDefects(card);
     this.#why.textContent = card.why;
     this.#scale.show(card);
     this.#bars.replaceChildren(...contributions(card));
@@ -106,6 +108,12 @@ export class Station {
   #nameLink(card) {
     this.#link.href = card.page;
     this.#link.title = this.#link.firstChild.textContent = card.piece;
+  }
+
+  #showDefects(card) {
+    const severity = card.severity ? [element("span", { class: "severity" }, card.severity)] : [];
+    this.#defects.hidden = card.defects.length === 0;
+    this.#defects.replaceChildren(element("bdi", {}, card.defects.join(", ")), ...severity);
   }
 
   #showFacts(card) {

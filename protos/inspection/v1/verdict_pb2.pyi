@@ -30,6 +30,8 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REASON_ENGINE: _ClassVar[DecisionReason]
     DECISION_REASON_IMPLAUSIBLE: _ClassVar[DecisionReason]
     DECISION_REASON_ID_READ_TWICE: _ClassVar[DecisionReason]
+    DECISION_REASON_CLASS_LIMIT: _ClassVar[DecisionReason]
+    DECISION_REASON_CLASS_REVIEW: _ClassVar[DecisionReason]
 
 class ModalityState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +81,8 @@ DECISION_REASON_OVERLOAD: DecisionReason
 DECISION_REASON_ENGINE: DecisionReason
 DECISION_REASON_IMPLAUSIBLE: DecisionReason
 DECISION_REASON_ID_READ_TWICE: DecisionReason
+DECISION_REASON_CLASS_LIMIT: DecisionReason
+DECISION_REASON_CLASS_REVIEW: DecisionReason
 MODALITY_STATE_UNSPECIFIED: ModalityState
 MODALITY_STATE_PRESENT: ModalityState
 MODALITY_STATE_MISSING: ModalityState
@@ -145,14 +149,16 @@ class ExpertRun(_message.Message):
     def __init__(self, expert: _Optional[str] = ..., modality: _Optional[str] = ..., ran: _Optional[bool] = ..., cost_ms: _Optional[float] = ..., why: _Optional[str] = ...) -> None: ...
 
 class ClassProbability(_message.Message):
-    __slots__ = ("name", "probability", "raw_score")
+    __slots__ = ("name", "probability", "raw_score", "severity")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     RAW_SCORE_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
     name: str
     probability: float
     raw_score: float
-    def __init__(self, name: _Optional[str] = ..., probability: _Optional[float] = ..., raw_score: _Optional[float] = ...) -> None: ...
+    severity: str
+    def __init__(self, name: _Optional[str] = ..., probability: _Optional[float] = ..., raw_score: _Optional[float] = ..., severity: _Optional[str] = ...) -> None: ...
 
 class ImageRegion(_message.Message):
     __slots__ = ("x_px", "y_px", "width_px", "height_px", "strength")
@@ -241,7 +247,7 @@ class Inputs(_message.Message):
     def __init__(self, partition: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[FrameInput, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalInput, _Mapping]]] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns", "bundle_digest", "deployment", "shadow", "inputs")
+    __slots__ = ("inspection", "product", "lot", "recipe", "recipe_version", "bundle", "bundle_version", "engine", "decision", "reason", "defect_score", "pass_below", "fail_above", "classes", "modalities", "experts", "images", "signals", "route", "cost_ms", "capture_ns", "arrival_ns", "decision_ns", "publish_ns", "deadline_missed", "revision", "entry_ns", "bundle_digest", "deployment", "shadow", "inputs", "defects", "class_rule", "severity")
     INSPECTION_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
@@ -273,6 +279,9 @@ class Verdict(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     SHADOW_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    DEFECTS_FIELD_NUMBER: _ClassVar[int]
+    CLASS_RULE_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
     inspection: _records_pb2.Inspection
     product: str
     lot: str
@@ -304,4 +313,7 @@ class Verdict(_message.Message):
     deployment: int
     shadow: bool
     inputs: Inputs
-    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ..., shadow: _Optional[bool] = ..., inputs: _Optional[_Union[Inputs, _Mapping]] = ...) -> None: ...
+    defects: _containers.RepeatedScalarFieldContainer[str]
+    class_rule: str
+    severity: str
+    def __init__(self, inspection: _Optional[_Union[_records_pb2.Inspection, _Mapping]] = ..., product: _Optional[str] = ..., lot: _Optional[str] = ..., recipe: _Optional[str] = ..., recipe_version: _Optional[str] = ..., bundle: _Optional[str] = ..., bundle_version: _Optional[str] = ..., engine: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[DecisionReason, str]] = ..., defect_score: _Optional[float] = ..., pass_below: _Optional[float] = ..., fail_above: _Optional[float] = ..., classes: _Optional[_Iterable[_Union[ClassProbability, _Mapping]]] = ..., modalities: _Optional[_Iterable[_Union[Modality, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[ExpertRun, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageEvidence, _Mapping]]] = ..., signals: _Optional[_Iterable[_Union[SignalEvidence, _Mapping]]] = ..., route: _Optional[str] = ..., cost_ms: _Optional[float] = ..., capture_ns: _Optional[int] = ..., arrival_ns: _Optional[int] = ..., decision_ns: _Optional[int] = ..., publish_ns: _Optional[int] = ..., deadline_missed: _Optional[bool] = ..., revision: _Optional[int] = ..., entry_ns: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., deployment: _Optional[int] = ..., shadow: _Optional[bool] = ..., inputs: _Optional[_Union[Inputs, _Mapping]] = ..., defects: _Optional[_Iterable[str]] = ..., class_rule: _Optional[str] = ..., severity: _Optional[str] = ...) -> None: ...

@@ -115,7 +115,7 @@ def test_a_16_bit_array_is_one(inspector: Inspector) -> None:
     [
         ({"top": np.zeros((8, 8))}, {}, r"camera top: an array of shape \(8, 8\) and type float64, expected uint8"),
         ({"top": np.zeros((3, 8, 8), np.uint8)}, {}, r"do not swap the axes"),
-        ({"top": b"GIF89a"}, {}, "the bytes are no PNG and no JPEG file"),
+        ({"top": b"GIF89a"}, {}, "the bytes are no PNG, JPEG, TIFF or BMP file"),
         ({"top": "there-is-none.png"}, {}, "camera top: there-is-none.png"),
         ({"top": "picture.gif"}, {}, "convert the image"),
         ({"side": np.zeros((8, 8), np.uint8)}, {}, r"camera is 'side', expected one of the recipe's \(top\)"),

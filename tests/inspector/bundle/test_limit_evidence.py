@@ -10,7 +10,9 @@ from inspector.bundle.schema import Bundle, Calibration, LimitEvidence
 
 DEMO = Path(__file__).parents[3] / "deploy" / "bundles" / "demo" / "bundle.json"
 PLAIN = Calibration(experts=("a",), temperature=1.0, bias=0.0, pass_below=0.1, fail_above=0.9)
-EVIDENCE = LimitEvidence(rate=0.02, asked=0.02, confidence=0.95, num_pieces=23, beyond=0.0, plain=0.7, method="tail")
+EVIDENCE = LimitEvidence(
+    rate=0.02, target_rate=0.02, confidence=0.95, num_pieces=23, beyond=0.0, observed_limit=0.7, method="tail"
+)
 
 
 def test_unknown_evidence_is_not_written():

@@ -51,4 +51,4 @@ def test_what_cannot_be_is_said(tmp_path: Path, words: tuple[str, str], message:
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["bench", "engines", str(tmp_path)])
-    assert (done.exit_code, "name a folder made by" in done.output) == (1, True)
+    assert (done.exit_code, "a folder made by" in done.output) == (1, True)

@@ -31,6 +31,7 @@ MORE = {
     "review known retire": ("1",),
     "review second-opinion": PIECE,
     "rollback": ("--no-wait",),
+    "score": ("truth.jsonl",),
     "source camera": ("0", "--stdin", "--wait", "0.01"),
     "source folder": (".", "--once"),
     "source genicam": ("0", "--producer", "service.toml", "--stdin", "--wait", "0.01"),
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "service.toml").write_text(CONFIG + '[access]\ntoken_file = "tokens.json"\n')
     (folder / "cup.toml").write_text(RECIPE)
     (folder / "manifest.jsonl").write_text('{"piece_id": "a", "split": "test", "images": []}\n')
+    (folder / "truth.jsonl").write_text("")
     write_toy_bundle(folder / "own", Toy(name="own"))
     return folder
 

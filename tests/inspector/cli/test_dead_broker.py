@@ -28,6 +28,9 @@ COMMANDS = (
     ("archive", "verify"),
     ("archive", "rebuild"),
     ("dead-letters",),
+    ("deployments", "--differences"),
+    ("score", "truth.jsonl"),
+    ("source", "folder", ".", "--once"),
 )
 
 
@@ -58,11 +61,12 @@ def test_a_command_ends_where_a_broker_hangs(tmp_path: Path, monkeypatch: pytest
 
 
 def _run(folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], port: int) -> str:
-    for module in ("inspector.config.opening", "inspector.cli.topics"):
+    for module in ("inspector.config.opening", "inspector.cli.topics", "inspector.cli.source_folder"):
         monkeypatch.setattr(f"{module}.COMMAND_PATIENCE_S", 0.3)
     monkeypatch.chdir(folder)
     write_toy_bundle(folder / "own")
     (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "truth.jsonl").write_text("")
     (folder / "service.toml").write_text(CONFIG.format(port=port))
     done = CliRunner().invoke(main, [*command, "--config", "service.toml"])
     assert done.exit_code == 1

@@ -45,7 +45,7 @@ def test_records_are_counted_with_the_last_reason(tmp_path: Path, monkeypatch: p
     with closing(EmbeddedLog(tmp_path / "log.sqlite")) as log, closing(log.publisher()) as publisher:
         publisher.publish([Output(TOPIC, None, b"a", each.SerializeToString(), DEAD_LETTER_TYPE) for each in letters])
     rows = [line.split() for line in shown(tmp_path, monkeypatch).splitlines() if "WRONG_FORMAT" in line]
-    assert [(row[3], row[5]) for row in rows] == [("l1/a", "2"), ("l1/b", "1")]
+    assert [(row[3], row[0]) for row in rows] == [("l1/a", "2"), ("l1/b", "1")]
     assert "44 kHz, expected 16" in shown(tmp_path, monkeypatch)
 
 

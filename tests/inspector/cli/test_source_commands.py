@@ -1,6 +1,8 @@
 """`inspector source`: what the commands print, and what they refuse."""
 
+import socket
 import sys
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.cli import main
+from inspector.sources.folder import FolderCounts, FolderSource
 from streams.embedded import EmbeddedLog
 from tests.inspector.sources.places import png, write_video
+from tests.servers.process import free_port
 
 CONFIG = """
 lines = ["line-1"]
@@ -173,3 +177,41 @@ def test_the_sensor_of_a_microphone_is_one_of_the_recipe(config: Path, sensor: s
     words = () if sensor is None else ("--sensor", sensor)
     done = source("microphone", "--config", config, *words)
     assert (done.exit_code, "choose one with --sensor" in done.output) == (1, True), done.output
+
+
+def test_counts_are_served_while_a_source_runs(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scraped: list[str] = []
+
+    def run(watch: FolderSource, *_: object, **__: object) -> FolderCounts:
+        watch.counts.pieces, watch.counts.broken = 3, 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            scraped.append(answer.read().decode())
+        return watch.counts
+
+    port = free_port()
+    monkeypatch.setattr(FolderSource, "run", run)
+    done = source("folder", config.parent, "--once", "--metrics", f"127.0.0.1:{port}", "--config", config)
+    assert done.exit_code == 0, done.output
+    row = 'inspector_source_events_total{line="line-1",source="folder",station="station-1",what='
+    assert f'{row}"pieces"}} 3.0' in scraped[0]
+    assert f'{row}"broken"}} 1.0' in scraped[0]
+
+
+@pytest.mark.parametrize(("listen", "message"), [("nowhere", "is no address"), ("127.0.0.1:{port}", "in --metrics")])
+def test_an_address_that_cannot_serve_counts_is_refused(config: Path, listen: str, message: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = listen.format(port=taken.getsockname()[1])
+        done = source("folder", config.parent, "--once", "--metrics", address, "--config", config)
+    assert (done.exit_code, message in done.output) == (1, True), done.output
+
+
+def test_columns_of_a_csv_file_are_chosen_as_in_training(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "P-1_mic.csv").write_text("".join(f"9;{0.1 * (-1) ** number:.3f}\n" for number in range(400)))
+    (folder / "P-1_top.png").write_bytes(png())
+    refused = source("folder", folder, "--once", "--journal", tmp_path / "one", "--config", config)
+    assert "1 files left out" in refused.output, refused.output
+    done = source("folder", folder, "--once", "--journal", tmp_path / "two", "--columns", "2", "--config", config)
+    assert "1 pieces of 2 files on" in done.output, done.output
+    assert "SignalChunk" in types(config)

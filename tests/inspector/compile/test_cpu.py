@@ -15,10 +15,15 @@ from inspector.compile import cpu as cpu_module
 from inspector.compile import int8_selection
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
-from inspector.compile.quantise import Dialect, Feed, quantise
+from inspector.compile.quantise import Dialect, Feed
 from inspector.engines.timing import Pace, Run, Timing
 from tests.certificates import claimless
-from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, spoiled
+from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, quantised_once, spoiled
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8_selection, "quantise", quantised_once)
 
 
 @pytest.fixture
@@ -76,7 +81,7 @@ def test_where_no_graph_is_worth_it_nothing_is_added(tmp_path: Path, speeds: lis
 def test_spoiled_scales_are_refused_by_the_gate(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantised_once(*arguments)))
     with pytest.raises(RefusedError) as error:
         compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     lines = str(error.value).splitlines()[1:]
@@ -89,14 +94,14 @@ def test_what_the_runtime_cannot_run_says_so(
     tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def quantised(model: ModelProto, feeds: Iterable[Feed], dialect: Dialect, left_out: Set[str]) -> ModelProto:
-        graph = quantise(model, feeds, dialect, left_out)
+        graph = quantised_once(model, feeds, dialect, left_out)
         return graph if len(left_out) == 1 else unknown_operator(graph)
 
     monkeypatch.setattr(int8_selection, "quantise", quantised)
     form = compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
     assert form.graphs[1].why in [f"1 ms in INT8, 3 ms in FP32 (3.00 x); without the {which} product" for which in
                                   ("first", "last")]  # fmt: skip
-    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: unknown_operator(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: unknown_operator(quantised_once(*arguments)))
     with pytest.raises(RefusedError, match=r"top-full does not run so: .*Nonsense"):
         compile_for_cpu(demo_job(tmp_path / "again", Wish("onnx", "int8")))
 

@@ -87,6 +87,32 @@ def test_which_class_is_good_is_asked_for_where_that_is_unclear(tmp_path: Path) 
     assert {row.defects for row in rows if row.label == "nok"} == {("Patches",)}
 
 
+def test_classes_one_folder_deeper_are_shown_with_the_command_for_them(tmp_path: Path) -> None:
+    for bearing in ("b1", "b2", "b3"):
+        for name in ("normal", "worn"):
+            sound(tmp_path / "in" / bearing / name / "1.wav")
+    said = run("folders", tmp_path / "in", "--out", tmp_path / "set")
+    assert said.exit_code == 1
+    assert "are the classes one folder deeper (normal (3), worn (3))?" in said.output
+    pattern = "(?P<part>[^/]+)/(?P<label>[^/]+)/.+"
+    assert f"inspector data import recordings {tmp_path / 'in'} --pattern '{pattern}'" in said.output
+    done = run("recordings", tmp_path / "in", "--pattern", pattern, "--out", tmp_path / "set")
+    assert "in groups by part (3)" in done.output
+
+
+def test_raw_pixels_are_imported_with_their_packing(tmp_path: Path) -> None:
+    for name in ("good", "crack"):
+        for number in range(NUM):
+            path = tmp_path / "in" / name / f"{number}.raw"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(RNG.integers(0, 255, SIZE, np.uint8).tobytes())
+    said = run("folders", tmp_path / "in", "--out", tmp_path / "set")
+    assert (said.exit_code, "has no header; say how its pixels are packed: --pixels" in said.output) == (1, True)
+    forms = ("--pixels", "MONO8", "--size", "100x80", "--group-by", r"(\d+)\.")
+    row = imported(tmp_path, "folders", tmp_path / "in", *forms)[0]
+    assert (row.images[0].pixels, row.images[0].width_px, row.images[0].height_px) == ("MONO8", 100, 80)
+
+
 def test_folders_of_splits_are_no_classes(tmp_path: Path) -> None:
     source = class_folders(tmp_path, ("good", "crack"))
     (tmp_path / "split" / "val").mkdir(parents=True)

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from inspector.cli import main
 from inspector.cli.doctor import summary
 from inspector.config.tables import WorkerTable
+from inspector.diagnostics import source_packages
 from inspector.diagnostics.doctor import Finding, bundle_findings, examine
 from inspector.engines.engine import EngineSettings
 from streams.references import addresses
@@ -41,12 +43,16 @@ def test_everything_that_is_absent_has_a_remedy(monkeypatch: pytest.MonkeyPatch)
     assert all(finding.remedy for finding in absent)
 
 
-def test_a_broker_that_does_not_answer_is_wrong(tmp_path: Path) -> None:
+def test_a_broker_that_does_not_answer_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.diagnostics.kafka_cluster.COMMAND_PATIENCE_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         path = tmp_path / "service.toml"
         path.write_text(KAFKA.format(port=port))
-        assert {f.subject: f.state for f in examine(path)}[f"broker 127.0.0.1:{port}"] == "ok"
+        findings = {finding.subject: finding for finding in examine(path)}
+        assert findings[f"broker 127.0.0.1:{port}"].state == "ok"
+        assert findings["Kafka and its topics"].state == "wrong"
+        assert "answers no request" in findings["Kafka and its topics"].detail
     last = examine(path)[-1]
     assert (last.subject, last.state) == (f"broker 127.0.0.1:{port}", "wrong")
     assert "make broker" in last.remedy
@@ -154,3 +160,28 @@ def test_the_first_line_says_whether_all_is_well() -> None:
         "All is well: the service runs here. 1 row(s) marked -- are not needed to judge pieces."
     )
     assert "cannot run here as it is: log file" in summary([fine, Finding("log file", "wrong", "no right")])
+
+
+def test_packages_of_sources_that_are_absent_are_named_with_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(source_packages, "version", version)
+    findings = {finding.subject: finding for finding in source_packages.source_findings()}
+    assert {subject: finding.state for subject, finding in findings.items()} == {
+        "source microphone": "optional",
+        "source genicam": "optional",
+        "TDMS files": "optional",
+    }
+    assert "pip install '.[microphone]'" in findings["source microphone"].remedy
+
+
+def test_a_microphone_without_portaudio_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise OSError("PortAudio library not found")
+
+    monkeypatch.setattr(source_packages, "version", lambda _: "0.5")
+    monkeypatch.setattr(source_packages.importlib, "import_module", broken)
+    finding = source_packages.source_findings()[0]
+    assert (finding.state, finding.detail) == ("optional", "PortAudio library not found")
+    assert "libportaudio2" in finding.remedy

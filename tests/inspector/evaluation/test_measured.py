@@ -152,7 +152,14 @@ def test_the_card_says_what_the_limits_promise_and_what_was_observed(tmp_path: P
     write_toy_bundle(bundle)
     without = evaluate(bundle, line)
     content = json.loads((bundle / "bundle.json").read_bytes())
-    known = {"asked": 0.02, "confidence": 0.95, "num_pieces": 23, "beyond": 0.0, "plain": 0.7, "method": "tail"}
+    known = {
+        "target_rate": 0.02,
+        "confidence": 0.95,
+        "num_pieces": 23,
+        "beyond": 0.0,
+        "observed_limit": 0.7,
+        "method": "tail",
+    }
     for calibration in content["calibrations"]:
         calibration["fail_evidence"] = {"rate": 0.02, **known}
         calibration["pass_evidence"] = {"rate": 0.05, **known}

@@ -68,6 +68,9 @@ class MemoryLog:
     def dead_letters(self, start: Start) -> "MemoryTail":
         return self.letters.tail(start)
 
+    def shadow(self, start: Start) -> "MemoryTail":
+        raise NotImplementedError("a gateway does not follow shadows")
+
     def feedback(self, start: Start) -> "MemoryTail":
         raise NotImplementedError("a gateway does not follow feedback")
 

@@ -371,7 +371,8 @@ def facts(verdicts: Sequence[pb.Verdict]) -> list[tuple[object, ...]]:
 def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     pieces = mixed(16)
     whole = Bench(tmp_path / "a").judge.judge(pieces)
-    single = [v for p in pieces for v in Bench(tmp_path / "b", max_batch=1).judge.judge([p])]
+    one_by_one = Bench(tmp_path / "b", max_batch=1).judge
+    single = [v for p in pieces for v in one_by_one.judge([p])]
     assert facts(whole) == facts(single)
     np.testing.assert_allclose([v.defect_score for v in whole], [v.defect_score for v in single], atol=1e-5)
     assert len({named(v) for v in whole}) > 2

@@ -10,6 +10,7 @@ from streams.join.assembly import AssemblySpec, CameraSpec, SensorSpec
 
 BASE = 'name = "cup"\nversion = "1"\nbundle = "b"\n[[cameras]]\nname = "top"\n'
 SENSOR = '[[sensors]]\nname = "mic"\nkind = "audio"\nsample_rate_hz = 16000\nend_s = 1.0\n'
+TRACE = '[[sensors]]\nname = "press"\nkind = "trace"\nsample_rate_hz = 100\nbind = "piece"\n'
 
 
 def parse(text: str) -> Recipe:
@@ -42,6 +43,7 @@ def test_a_recipe_needs_no_camera() -> None:
         (BASE.replace('"top"', '"events"'), "'events'"),
         (BASE + SENSOR.replace('"mic"', '"events"'), "'events'"),
         (BASE + SENSOR + 'anchor = "side"\n', "anchor 'side' is none of"),
+        (BASE + SENSOR + 'anchor = "press"\n' + TRACE, "anchor 'press' is a trace"),
         (BASE + SENSOR + "start_s = 1.0\n", "is empty"),
         ('name = "cup"\nversion = "1"\nbundle = "b"\ncameras = []\n', "neither a camera nor a sensor"),
     ],

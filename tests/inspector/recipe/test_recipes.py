@@ -120,3 +120,10 @@ def test_traces_open_pieces_where_no_recipe_needs_a_camera_or_the_product(
     assert load_recipes([path]).traces_open("line-1", "s1") is opens
     other = recipe(tmp_path, "seen", 'line = "line-1"', 'station = "s1"', 'product = "disc"')
     assert load_recipes([path, other]).traces_open("line-1", "s1") is False
+
+
+def test_a_pattern_goes_up_from_the_folder_that_a_person_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one.toml").write_text("")
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    assert find_recipe_files(Path(), ["../one.toml"]) == [tmp_path / "one.toml"]

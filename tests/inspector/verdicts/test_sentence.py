@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from inspector.verdicts.sentence import MAX_TEXT, plain, sentence
+from inspector.verdicts.plain_text import MAX_TEXT, plain
+from inspector.verdicts.sentence import sentence
 from protos.inspection.v1 import verdict_pb2 as pb
 
 PRESENT, MISSING = pb.MODALITY_STATE_PRESENT, pb.MODALITY_STATE_MISSING
@@ -137,6 +138,30 @@ def review(reason: pb.DecisionReason, **fields: object) -> pb.Verdict:
     ],
 )  # fmt: skip
 def test_the_sentence_says_what_was_found_where_and_what_decided(verdict: pb.Verdict, words: str) -> None:
+    assert sentence(verdict) == words
+
+
+RULE = "defects.crack.never_pass_above = 0.1"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (
+            review(pb.DECISION_REASON_CLASS_LIMIT, class_rule=RULE, defects=["crack"], defect_score=0.3, pass_below=0.4,
+                   classes=[pb.ClassProbability(name="crack", probability=0.2)]),
+            f"crack 0.20 is more than the recipe lets pass ({RULE}), though score 0.30 is good below 0.40",
+        ),
+        (
+            review(pb.DECISION_REASON_CLASS_REVIEW, class_rule='defects.stain.decision = "review"', defects=["stain"],
+                   classes=[pb.ClassProbability(name="stain", probability=0.9)], modalities=[seen(5.0)]),
+            'stain seen; the recipe asks a person about it (defects.stain.decision = "review")',
+        ),
+        (fail(defects=["unknown defect"], classes=CRACK, modalities=[seen(5.0)]), "unknown defect seen"),
+        (fail(defects=["crack", "dent"], classes=CRACK, modalities=[seen(5.0)]), "crack and dent seen"),
+    ],
+)  # fmt: skip
+def test_rules_by_class_and_several_defects_are_said(verdict: pb.Verdict, words: str) -> None:
     assert sentence(verdict) == words
 
 

@@ -44,7 +44,7 @@ class OnePiece:
         self.go_on.set()
 
     def observation(self, verdict: pb.Verdict) -> Observation:
-        assert self.go_on.wait(20.0)
+        assert self.go_on.wait(60.0)
         self.num_reads += 1
         tone = np.sin(np.arange(4000) * 0.4).astype(np.float32)[:, None]
         clip = Clip("mic", "audio", tone, 16_000.0, State.PRESENT)

@@ -27,6 +27,8 @@ kind = "embedded"
 path = "log.sqlite"
 [join]
 max_delay_s = 1.0
+max_skew_s = 100.0
+max_source_offset_s = 100.0
 [worker]
 bundles = "bundles"
 [gateway]

@@ -21,6 +21,13 @@ def test_a_card_has_what_the_page_shows() -> None:
     assert card["latency_ms"] == 40.0
 
 
+def test_a_card_names_the_defects_and_their_severity() -> None:
+    named = pb.Verdict(decision=pb.DECISION_FAIL, defects=["crack", "<b>"], severity="critical")
+    card = card_of(entry(named), named)
+    assert (card["defects"], card["severity"]) == (["crack", "<b>"], "critical")
+    assert card_of(entry(verdict(3)), verdict(3))["defects"] == ["crack"]
+
+
 def test_absent_figures_are_null() -> None:
     card = card_of(entry(pb.Verdict()), pb.Verdict())
     assert (card["score"], card["pass_below"]) == (None, None)

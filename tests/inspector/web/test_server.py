@@ -51,7 +51,7 @@ def test_other_hosts_need_tls_or_a_clear_word(tmp_path: Path) -> None:
 def test_the_page_of_a_configuration_answers_and_ends(tmp_path: Path) -> None:
     service = load_service(config(tmp_path, '[web]\nlisten = "127.0.0.1:0"\n'))
     with open_page(service, CollectorRegistry(), Event()) as server:
-        assert httpx.get(server.address, timeout=20).status_code == 200
+        assert httpx.get(server.address, timeout=60).status_code == 200
         address = server.address
     with pytest.raises(httpx.ConnectError):
         httpx.get(address)
@@ -61,9 +61,9 @@ def test_a_connection_without_a_request_is_closed(tmp_path: Path) -> None:
     service = load_service(config(tmp_path, '[web]\nlisten = "127.0.0.1:0"\nrequest_timeout_s = 0.2\n'))
     with open_page(service, CollectorRegistry(), Event()) as server:
         port = int(server.address.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as silent:
             assert silent.recv(1) == b""
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
             slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
             assert slow.recv(1) == b""
 
@@ -89,7 +89,7 @@ def test_one_host_takes_no_more_connections_than_the_limit(tmp_path: Path) -> No
     with small_page(tmp_path, "max_connections_per_host = 2") as port:
         with connected(port), connected(port), connected(port) as third, suppress(ConnectionError):
             assert third.recv(1) == b""
-        assert httpx.get(f"http://127.0.0.1:{port}/static/style.css", timeout=20).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/static/style.css", timeout=60).status_code == 200
 
 
 @contextmanager
@@ -100,4 +100,4 @@ def small_page(folder: Path, line: str) -> Iterator[int]:
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)

@@ -23,7 +23,7 @@ from tests.inspector.web.parts import floor_with, verdict
 from tests.inspector.web.viewer import Viewer
 from tests.waiting import until
 
-SETTINGS = WebSettings(gather_s=0.001, heartbeat_s=0.2, send_timeout_s=0.5)
+SETTINGS = WebSettings(gather_s=0.001, heartbeat_s=0.2, send_timeout_s=2.0)
 
 
 @dataclass

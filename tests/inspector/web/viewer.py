@@ -19,7 +19,7 @@ class Event:
 class Viewer:
     """Connects at once; `next` waits for an event. Raises EOFError at the end of the stream."""
 
-    def __init__(self, port: int, after: str = "", timeout_s: float = 20.0, receive_bytes: int | None = None) -> None:
+    def __init__(self, port: int, after: str = "", timeout_s: float = 60.0, receive_bytes: int | None = None) -> None:
         self._socket = socket.socket()
         if receive_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)

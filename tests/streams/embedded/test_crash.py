@@ -20,8 +20,8 @@ from tests.embedded_parts import FRAMES, frames, output, poll_records, publish, 
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
+def path(disk_path: Path) -> Path:
+    return disk_path / "log.db"
 
 
 def append(path: Path, writer: int, count: int) -> None:

@@ -37,7 +37,7 @@ from tests.streams.join.join_model import (
     trace,
 )
 
-EXAMPLES = int(os.environ.get("JOIN_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("JOIN_EXAMPLES", "30"))
 PROFILE = settings(max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 Records = list[tuple[TopicPartition, int, Make]]
 DURATION_S = 5

@@ -11,13 +11,17 @@ from inspector.bundle.schema import Precision
 from inspector.compile import int8_selection
 from inspector.compile.fp16 import to_half
 from inspector.compile.job import CompiledVariant, CompileError, RefusedError, Say, Wish
-from inspector.compile.quantise import quantise
 from inspector.compile.tensorrt import compile as compile_module
 from inspector.compile.tensorrt.build import RTX_TARGETS, find_compiler
 from inspector.compile.tensorrt.compile import compile_for_gpu
 from inspector.engines.tensorrt.engine_file import header_fault
-from tests.inspector.compile.jobs import NUM_PIECES, demo_job, spoiled
+from tests.inspector.compile.jobs import NUM_PIECES, demo_job, quantised_once, spoiled
 from tests.standins.builder import classic_box
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8_selection, "quantise", quantised_once)
 
 
 def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
@@ -34,7 +38,7 @@ def test_all_graphs_are_built_from_what_passed(tmp_path: Path) -> None:
 
 
 def test_spoiled_scales_are_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantise(*arguments)))
+    monkeypatch.setattr(int8_selection, "quantise", lambda *arguments: spoiled(quantised_once(*arguments)))
     job = demo_job(tmp_path / "scratch", Wish("tensorrt", "int8"))
     with pytest.raises(RefusedError, match=rf"top-scout decides otherwise: \d+ of {NUM_PIECES} decisions flip.*: s1-"):
         compile_for_gpu(job)

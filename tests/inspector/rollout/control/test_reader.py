@@ -41,6 +41,9 @@ class Uncompacted:
     def dead_letters(self, start: Start) -> Tail:
         raise NotImplementedError
 
+    def shadow(self, start: Start) -> Tail:
+        raise NotImplementedError
+
     def publisher(self) -> Publisher:
         raise NotImplementedError
 

@@ -95,7 +95,7 @@ def test_counting_lets_as_many_fail_as_clopper_and_pearson_allow():
     bound = upper_bound(scores, np.ones(1000), RATE, CONFIDENCE)
     assert (scores > bound.limit).sum() == 12
     assert bound.beyond == pytest.approx(0.012)
-    assert bound.plain == 979.0
+    assert bound.observed == 979.0
 
 
 @pytest.mark.parametrize("num", [1, 5, 30, 100])
@@ -103,7 +103,7 @@ def test_the_limit_lies_above_every_piece_that_was_seen_while_they_are_few(num):
     scores = np.random.default_rng(1).normal(size=num)
     bound = upper_bound(scores, np.ones(num), RATE, CONFIDENCE)
     assert bound.limit >= scores.max()
-    assert bound.plain <= bound.limit
+    assert bound.observed <= bound.limit
 
 
 def test_fewer_pieces_give_a_wider_allowance():

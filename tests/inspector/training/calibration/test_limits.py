@@ -58,7 +58,7 @@ def test_a_bound_on_review_relaxes_both_rates_by_one_factor_and_says_so():
     strict, bounded = (choose_limits(line, ASKED, share) for share in (1.0, 0.2))
     assert strict.review_share(line.log_odds) > 0.2 >= bounded.review_share(line.log_odds)
     pass_evidence, fail_evidence = bounded.evidence(ASKED)
-    assert pass_evidence.rate == fail_evidence.rate > pass_evidence.asked == fail_evidence.asked == 0.02
+    assert pass_evidence.rate == fail_evidence.rate > pass_evidence.target_rate == fail_evidence.target_rate == 0.02
     kept = [evidence.rate for evidence in strict.evidence(ASKED)]
     assert kept == [0.02, 0.02]
 
@@ -71,8 +71,8 @@ def test_a_bound_on_review_ends_relaxing_at_one_half():
 def test_the_evidence_holds_the_interval_of_each_limit():
     limits = choose_limits(pieces(200), ASKED, 1.0)
     pass_evidence, fail_evidence = limits.evidence(ASKED)
-    assert probability(limits.pass_below, 1.0, 0.0) <= pass_evidence.plain
-    assert fail_evidence.plain <= probability(limits.fail_above, 1.0, 0.0)
+    assert probability(limits.pass_below, 1.0, 0.0) <= pass_evidence.observed_limit
+    assert fail_evidence.observed_limit <= probability(limits.fail_above, 1.0, 0.0)
     assert (pass_evidence.num_pieces, fail_evidence.num_pieces) == (100, 100)
 
 

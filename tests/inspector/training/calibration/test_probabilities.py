@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fusion.calibration import probability
-from inspector.bundle.schema import Calibration, Modality, Platt
+from inspector.bundle.schema import Calibration, ClassScale, Modality, Platt
 from inspector.dataset.manifest import ImageRow, PieceRow
 from inspector.training.adapt.adapt import _with_changed_experts
-from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_class, _of_recordings, probability_lines
+from inspector.training.calibration.probabilities import ENOUGH_PARTS, _of_recordings, probability_lines
 from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
 from inspector.training.judged import Judged
@@ -43,9 +43,7 @@ def test_the_figure_is_the_share_of_defects_among_pieces_with_that_figure() -> N
     bad = rng.random(NUM) < probability(logits, 3.0, -1.0)
     rows = [row(number, is_bad) for number, is_bad in enumerate(bad.tolist())]
     of_expert = _of_recordings(rows, logits, TOP)
-    of_class = _of_class("dent", rows, logits, np.ones(NUM, np.bool_), [TOP])
     assert of_expert is not None
-    assert of_expert == of_class
     figures = probability(logits, of_expert.temperature, of_expert.bias)
     for low in np.arange(0, 1, 0.2):
         here = (figures >= low) & (figures < low + 0.2)
@@ -56,13 +54,10 @@ def test_the_figure_is_the_share_of_defects_among_pieces_with_that_figure() -> N
 def test_with_too_few_parts_on_a_side_there_is_no_probability(num_bad: int, num_good: int) -> None:
     rows = [row(number, number < num_bad) for number in range(num_bad + num_good)]
     logits = np.linspace(1, -1, len(rows))
-    able = np.ones(len(rows), np.bool_)
     assert _of_recordings(rows, logits, TOP) is None
-    assert _of_class("dent", rows, logits, able, [TOP]) is None
     more = [*rows, row(1000, num_bad < num_good)]
     logits = np.append(logits, 0.0)
     assert _of_recordings(more, logits, TOP) is not None
-    assert _of_class("dent", more, logits, np.append(able, True), [TOP]) is not None
 
 
 def test_pieces_that_share_a_recording_are_one_part() -> None:
@@ -70,7 +65,6 @@ def test_pieces_that_share_a_recording_are_one_part() -> None:
     rows = [row(number, bad=True, picture=0) for number in range(40)] + [row(n, bad=False) for n in range(100, 140)]
     logits = np.linspace(1, -1, len(rows))
     assert _of_recordings(rows, logits, TOP) is None
-    assert _of_class("dent", rows, logits, np.ones(len(rows), np.bool_), [TOP]) is None
 
 
 def test_a_recording_counts_once_however_many_pieces_have_it() -> None:
@@ -122,7 +116,9 @@ def test_training_calibrates_what_it_has_evidence_of(trained: Training) -> None:
     assert bundle.classes == ("blot", "step")
     whole = next(calibration for calibration in bundle.calibrations if len(calibration.experts) == 2)
     assert set(bundle.own_calibrations) == {"top-rings", "mic-profile"}
-    assert set(whole.classes) == {"blot", "step"}
+    assert {name: scale.shared for name, scale in whole.class_scales.items()} == {"blot": False, "step": False}
+    assert "## Defect classes" in bundle.card
+    assert [entry["name"] for entry in trained.figures["classes"]] == ["blot", "step"]
     assert "- Probabilities of classes: blot, step." in bundle.card
     assert "- Probabilities of experts: top-rings, mic-profile." in bundle.card
 
@@ -142,24 +138,26 @@ def test_changed_experts_lose_their_probabilities(trained: Training) -> None:
     bundle = trained.bundle
     changed = _with_changed_experts(bundle, {"top-rings": bundle.experts[0]}, "adapted")
     assert set(changed.own_calibrations) == {"mic-profile"}
-    assert all(not calibration.classes for calibration in changed.calibrations)
+    assert all(not calibration.class_scales for calibration in changed.calibrations)
 
 
 @pytest.mark.parametrize(
     ("known", "lines"),
     [
-        ((), ["Raw scores of classes, with fewer than 10 independent parts", "Raw scores of experts"]),
+        ((), ["fewer than 10 independent parts show them: blot (0), step (3)", "Raw scores of experts"]),
         (
             ("blot", "top"),
-            ["Probabilities of classes: blot.", "Raw scores of classes", "Probabilities of experts: top."],
+            ["Probabilities of classes: blot.", "show them: step (3)", "Probabilities of experts: top."],
         ),
     ],
 )
 def test_the_card_says_which_figures_are_raw(known: tuple[str, ...], lines: list[str]) -> None:
     sigmoid = Platt(temperature=1.0, bias=0.0)
+    step = ClassScale(slope=1.0, bias=0.0, parts=3, shared=True)
+    blot = ClassScale(slope=1.0, bias=0.0, parts=12, shared=False)
     whole = Calibration(
         experts=("top",), temperature=1.0, bias=0.0, pass_below=0.1, fail_above=0.9,
-        classes={name: sigmoid for name in known if name == "blot"},
+        class_scales={"step": step, **{name: blot for name in known if name == "blot"}},
     )  # fmt: skip
     card_lines = probability_lines(("blot", "step"), whole, ["top"], {name: sigmoid for name in known if name == "top"})
     assert len(card_lines) == len(lines)

@@ -159,12 +159,14 @@ def test_what_is_expected_yields_to_what_many_groups_show() -> None:
     assert names(keep([SHARP, blind])) == ["scout"]
 
 
-def test_of_equals_the_smaller_picture_is_taken() -> None:
-    large = result("large", False, 3 * knowing(1.02, OWN), height_px=320, width_px=320)
+def test_of_near_equals_the_simpler_kind_is_taken_and_of_one_kind_the_one_that_adds_most() -> None:
     small = result("small", False, 3 * knowing(1, OWN), height_px=224, width_px=224)
-    assert names(keep([SCOUT, large, small])) == ["scout", "small"]
-    better = result("better", False, knowing(2, OWN), height_px=320, width_px=320)
-    assert names(keep([SCOUT, better, small])) == ["scout", "better"]
+    large = result("large", False, 3 * knowing(1.02, OWN), height_px=320, width_px=320)
+    assert names(keep([SCOUT, small, large])) == ["scout", "large"]
+    fitted = result("fitted", False, 3 * knowing(1.02, OWN), height_px=224, width_px=224, freeze=False)
+    assert names(keep([SCOUT, small, fitted])) == ["scout", "small"]
+    better = result("better", False, knowing(2, OWN), height_px=224, width_px=224, freeze=False)
+    assert names(keep([SCOUT, small, better])) == ["scout", "better"]
 
 
 def test_a_network_takes_the_place_of_a_kernel_machine_only_where_it_surely_ranks_better() -> None:
