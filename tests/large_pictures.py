@@ -1,5 +1,6 @@
 """Writes a line of large grey pictures with texture; the defect is a scratch of a few pixels."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from inspector.dataset.manifest import ImageRow, PieceRow, Split, write_manifest
 
 WIDTH_PX, HEIGHT_PX, SPOT_PX, FLANK = 5000, 4000, 10, 90
-NUM: dict[Split, int] = {"train": 12, "calibration": 8, "test": 8}
+NUM: dict[Split, int] = {"train": 12, "calibration": 6}
 
 
 def write_large_pictures(folder: Path, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Path:
@@ -34,6 +35,16 @@ def write_large_pictures(folder: Path, size_px: tuple[int, int] = (WIDTH_PX, HEI
             )
     write_manifest(folder / "manifest.jsonl", rows)
     return folder / "manifest.jsonl"
+
+
+def unseen_pictures(num: int, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Iterator[NDArray[np.uint8]]:
+    """Every second one has a scratch; of the texture and with the noise of compression that the data set has."""
+    texture = _texture(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for number in range(num):
+        picture = large_picture(rng, texture, size_px, number % 2 == 1)
+        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        yield np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), np.uint8)
 
 
 def large_picture(

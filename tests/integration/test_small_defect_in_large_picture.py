@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from inspector import Inspector
 from inspector.bundle.load import load
 from inspector.diagnostics.visible_lines import visible_lines
-from inspector.evaluation.evaluate import evaluate
 from inspector.framing.tables import CameraFraming, TilesTable
 from inspector.recipe.strict_recipe import strict_recipe
 from inspector.training.config import HeadFitting, ImageExpert, TrainConfig
 from inspector.training.export import write_bundle
 from inspector.training.train import train
 from inspector.training.trainer import TrainOptions
-from tests.large_pictures import SPOT_PX, write_large_pictures
+from tests.large_pictures import SPOT_PX, unseen_pictures, write_large_pictures
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(1200)]
 
@@ -34,16 +34,22 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_large_pictures(tmp_path_factory.mktemp("large"))
 
 
-def scores(manifest: Path, expert: ImageExpert, cameras: dict[str, CameraFraming]) -> tuple[Path, dict[str, float]]:
-    """Of the test pieces, by a frozen network with random weights and a kernel machine: fitted in one pass."""
+def trained(manifest: Path, expert: ImageExpert, cameras: dict[str, CameraFraming]) -> Path:
+    """By a frozen network with random weights and a kernel machine: fitted in one pass."""
     config = TrainConfig(
         token_dim=8, num_folds=2, policy="dense", refit="never", head=HeadFitting(max_steps=0, num_folds=2),
         cameras=cameras, experts=(expert,),
     )  # fmt: skip
     folder = manifest.parent / f"bundle-{len(cameras)}"
     write_bundle(folder, train(manifest, config, TrainOptions(seed=0), silent).bundle)
-    judged = evaluate(folder, manifest, "test", 0.05, silent).pieces_routed
-    return folder, {piece.piece_id: piece.score for piece in judged if piece.score is not None}
+    return folder
+
+
+def scores(folder: Path) -> tuple[list[float], list[float]]:
+    """Of four good pieces and four with a scratch that training never saw."""
+    judge = Inspector.from_pretrained(folder)
+    found = [judge.inspect({"top": picture}).score or 0.0 for picture in unseen_pictures(8)]
+    return found[::2], found[1::2]
 
 
 def said(folder: Path) -> str:
@@ -53,23 +59,16 @@ def said(folder: Path) -> str:
 
 
 def test_it_is_missed_when_the_picture_is_shrunk_and_check_says_so(manifest: Path) -> None:
-    folder, score = scores(manifest, WHOLE, {})
-    good, spoiled = _split(score)
-    assert min(spoiled) < max(good)
+    folder = trained(manifest, WHOLE, {})
+    good, scratched = scores(folder)
+    assert min(scratched) < max(good)
     assert "smallest visible defect about 47 px" in said(folder)
     assert "WARNING, smaller defects may be lost" in said(folder)
 
 
 def test_it_is_found_with_tiles(manifest: Path) -> None:
-    folder, score = scores(manifest, TILED, {"top": CameraFraming(tiles=TilesTable(smallest_defect_px=SPOT_PX))})
-    good, spoiled = _split(score)
-    assert min(spoiled) > max(good)
+    folder = trained(manifest, TILED, {"top": CameraFraming(tiles=TilesTable(smallest_defect_px=SPOT_PX))})
+    good, scratched = scores(folder)
+    assert min(scratched) > max(good)
     assert "smallest visible defect about 10 px" in said(folder)
     assert "WARNING" not in said(folder)
-
-
-def _split(score: dict[str, float]) -> tuple[list[float], list[float]]:
-    """Every second piece has a scratch."""
-    assert len(score) == 8
-    odd = {name: int(name.split("-")[1]) % 2 == 1 for name in score}
-    return [score[name] for name in score if not odd[name]], [score[name] for name in score if odd[name]]
