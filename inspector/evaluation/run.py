@@ -19,6 +19,7 @@ from inspector.dataset.progress import Count, uncounted
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
+from inspector.framing.placement import Placement
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
@@ -150,6 +151,9 @@ class Replay(Examination):
     def _believed(self, schema: Bundle, pieces: Sequence[Observation], strictness: Strict) -> Sequence[Observation]:
         """The replayed examination has already checked them."""
         return [marked_as(self._seen.pieces[row], piece) for row, piece in zip(self._rows, pieces, strict=True)]
+
+    def placement(self, row: int, camera: str, index: int) -> Placement | None:
+        return self._seen.placement(self._rows[row], camera, index)
 
     def run_expert(self, expert: Expert, rows: Sequence[int]) -> None:
         for row in rows:

@@ -48,7 +48,9 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     """Raises ManifestError for unusable data, and StrictError for a warning under `options.strict`."""
     _prepare_torch(config, options)
     warnings = give(weights_advice(options.weights, config.experts), strict=options.strict)
-    dataset = Dataset(manifest, config.labels, good=options.good, soft=config.uncertain_labels == "soft")
+    dataset = Dataset(
+        manifest, config.labels, config.cameras, good=options.good, soft=config.uncertain_labels == "soft"
+    )
     trainer = Trainer(dataset, config, options, progress)
     for line in uncertain_lines(dataset.rows, soft=dataset.soft):
         _log.info("%s", line)
