@@ -75,7 +75,7 @@ def test_made_up_stations_are_one_line_in_the_log(
     (line,) = [entry for entry in caplog.records if "STATION_LIMIT" in entry.message]
     assert line.levelname == "ERROR"
     assert "at most 20 are " in line.message
-    assert "made-up-499: " in line.message
+    assert "the last from made-up-" in line.message  # how many come in one poll depends on the machine
     assert "name the line's stations in recipes" in line.message
 
 
