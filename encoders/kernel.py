@@ -19,7 +19,7 @@ from encoders.front_end import ImageForm
 from encoders.memory import fitting, squared_distances
 from encoders.profiles import MapProfile, Profile, SoundProfile, TraceProfile, by_maximum, by_spread, spread
 from encoders.tokens import Encoded
-from encoders.vision import Weights, load_weights, normalisation
+from encoders.vision import Weights, load_weights, normalisation, stitched
 
 CONTRAST = 8.0
 """Log-odds of relevance between a place without evidence of a defect and the place with the most."""
@@ -30,6 +30,7 @@ class NetworkProfile(nn.Module):
 
     def __init__(self, name: str, form: ImageForm, weights: Weights, stages: Sequence[int]) -> None:
         super().__init__()
+        self.rows, self.cols = form.rows, form.cols
         self.network = timm.create_model(
             name,
             features_only=True,
@@ -43,9 +44,10 @@ class NetworkProfile(nn.Module):
         self.register_buffer("scale", torch.as_tensor(scale).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("offset", torch.as_tensor(offset).reshape(-1, 1, 1), persistent=False)
 
-    def forward(self, image: Float[Tensor, "B 1 C H W"]) -> Profile:
+    def forward(self, image: Float[Tensor, "B T C H W"]) -> Profile:
         pixels = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        levels = self.network(pixels * self.get_buffer("scale") + self.get_buffer("offset"))
+        tiles = self.network(pixels * self.get_buffer("scale") + self.get_buffer("offset"))
+        levels = [stitched(level, self.rows, self.cols) for level in tiles]
         flat = [level.flatten(2) for level in levels]
         vector = torch.cat(
             [torch.cat([values.mean(2), values.amax(2), spread(values, 2)], dim=1) for values in flat], dim=1

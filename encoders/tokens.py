@@ -34,10 +34,19 @@ class Level(NamedTuple):
 
 def pool_matrix(size: Level, rows: int, cols: int) -> Float[Tensor, "N HW"]:
     """Adaptive average pooling to rows x cols as one matrix, with equal results in every runtime."""
-    cells = nn.functional.adaptive_avg_pool2d(
-        torch.eye(size.height * size.width).reshape(-1, 1, size.height, size.width), (rows, cols)
-    )
-    return cells.flatten(1).T.contiguous()
+    down, across = _members(size.height, rows), _members(size.width, cols)
+    if rows * cols == 1:
+        return torch.ones(1, size.height * size.width) / (size.height * size.width)
+    # Divided by height, then by width, as torch does: bundles of earlier versions keep their last bit.
+    heights, widths = down.sum(1).reshape(-1, 1, 1, 1), across.sum(1).reshape(-1, 1, 1)
+    cells = torch.einsum("rh,cw->rchw", down, across) / heights / widths
+    return cells.reshape(rows * cols, size.height * size.width).contiguous()
+
+
+def _members(length: int, cells: int) -> Float[Tensor, "c n"]:
+    """Which places of one side belong to which cell: 1 or 0."""
+    eye = torch.eye(length).reshape(length, 1, length)
+    return (nn.functional.adaptive_avg_pool1d(eye, cells)[:, 0].T > 0).float()
 
 
 class Readout(nn.Module):

@@ -63,14 +63,16 @@ class VisionEncoder(nn.Module):
         """Feature maps of the chosen stages, tiles stitched."""
         tiles = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(tiles * self.get_buffer("scale") + self.get_buffer("offset"))
-        return [self._stitched(level) for level in maps[-self.num_levels :]]
+        return [stitched(level, self.rows, self.cols) for level in maps[-self.num_levels :]]
 
-    def _stitched(self, level: Float[Tensor, "BT c h w"]) -> Float[Tensor, "B c Rh Cw"]:
-        if self.rows * self.cols == 1:
-            return level
-        _, channels, height, width = level.shape
-        tiled = level.reshape(-1, self.rows, self.cols, channels, height, width).permute(0, 3, 1, 4, 2, 5)
-        return tiled.reshape(-1, channels, self.rows * height, self.cols * width)
+
+def stitched(level: Float[Tensor, "BT c h w"], rows: int, cols: int) -> Float[Tensor, "B c Rh Cw"]:
+    """Feature maps of tiles as one map of the picture."""
+    if rows * cols == 1:
+        return level
+    _, channels, height, width = level.shape
+    tiled = level.reshape(-1, rows, cols, channels, height, width).permute(0, 3, 1, 4, 2, 5)
+    return tiled.reshape(-1, channels, rows * height, cols * width)
 
 
 def _backbone(shape: Shape, form: ImageForm, weights: Weights) -> nn.Module:

@@ -54,6 +54,7 @@ class MissingReason(Enum):
     DEAD_CHANNEL = "dead_channel"
     CLOCK = "clock"
     SIZE = "size"
+    ALIGNMENT = "alignment"
 
 
 class Span(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inspector.bundle.schema import Bundle, ImageInput, SignalInput
+from inspector.bundle.schema import Bundle, Framing, ImageInput, SignalInput
 from inspector.parity.archive import ParitySet
 from streams.observation import Clip, Image, InspectionId, Observation, State, from_files
 
@@ -52,9 +52,12 @@ def _num_bytes(piece: Observation) -> int:
 
 
 def synthetic_pieces(schema: Bundle, seed: int = 1) -> list[Observation]:
-    """Noise in the size of each modality's largest input."""
+    """Noise in the size of each modality's largest input, or of the pictures that its region is drawn on; as many as
+    the memory for them holds."""
     rng = np.random.default_rng(seed)
-    return [_piece(schema, f"p{index}", rng) for index in range(_NUM_MADE_UP)]
+    pieces = [_piece(schema, "p0", rng)]
+    number = min(_NUM_MADE_UP, max(1, MAX_BYTES // max(1, _num_bytes(pieces[0]))))
+    return pieces + [_piece(schema, f"p{index}", rng) for index in range(1, number)]
 
 
 def _piece(schema: Bundle, piece_id: str, rng: np.random.Generator) -> Observation:
@@ -66,7 +69,7 @@ def _piece(schema: Bundle, piece_id: str, rng: np.random.Generator) -> Observati
         if form is None:
             continue  # Nobody looks at it.
         if isinstance(form, ImageInput):
-            images.append((modality.name, _image(form, rng)))
+            images.append((modality.name, _image(form, modality.framing, rng)))
         elif modality.kind != "image":
             samples = rng.standard_normal((form.num_samples, form.num_channels), np.float32)
             clips.append(Clip(modality.name, modality.kind, samples, form.sample_rate_hz, State.PRESENT))
@@ -79,6 +82,8 @@ def _size(form: ImageInput | SignalInput) -> int:
     return form.num_samples
 
 
-def _image(form: ImageInput, rng: np.random.Generator) -> Image:
-    shape = (form.rows * form.tile_height_px, form.cols * form.tile_width_px, 3)
-    return rng.integers(0, 256, shape, np.uint8)
+def _image(form: ImageInput, framing: Framing | None, rng: np.random.Generator) -> Image:
+    """A picture of noise cannot be aligned: it costs the search, and no expert looks at it."""
+    size = (form.rows * form.tile_height_px, form.cols * form.tile_width_px)
+    height, width = size if framing is None else (framing.height_px, framing.width_px)
+    return rng.integers(0, 256, (height, width, 3), np.uint8)

@@ -94,7 +94,7 @@ def _words_in(annotation: object) -> list[str]:
 def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list):
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, Mapping):
         return [variant for part in get_args(annotation) for variant in _models_in(part)]
     return []
 

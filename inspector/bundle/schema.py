@@ -17,11 +17,12 @@ The head graph has, per expert in the order of `experts`, the inputs `tokens_<ex
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspector.bundle.compiled import Compiled, CompiledFor, CompiledGraph, Parity, Precision
+from inspector.bundle.framing import Alignment, Framing
 from inspector.bundle.judgement import Calibration, Certificate, Claim, ClassScale, LimitEvidence, Platt, Policy, Router
 from inspector.bundle.part import Name, Part
 from streams.join.assembly import BitDepth
@@ -29,6 +30,7 @@ from streams.observation import ModalityKind
 
 __all__ = [
     "MANIFEST_NAME",
+    "Alignment",
     "Bundle",
     "Calibration",
     "Certificate",
@@ -38,6 +40,7 @@ __all__ = [
     "CompiledFor",
     "CompiledGraph",
     "Expert",
+    "Framing",
     "Head",
     "ImageInput",
     "LimitEvidence",
@@ -57,6 +60,8 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "bundle.json"
+MAX_NETWORK_PX = 2**24
+"""Pixels of all tiles of one picture: 64 MB of input in grey, and some times as much while a network runs."""
 
 
 class ImageInput(Part):
@@ -80,6 +85,13 @@ class ImageInput(Part):
     """Subtracted after scaling to 0..1."""
     std: float = Field(default=0.5, gt=0)
     """Divides the difference."""
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        num_px = self.rows * self.cols * self.tile_height_px * self.tile_width_px
+        if num_px > MAX_NETWORK_PX:
+            raise ValueError(f"the tiles of one picture have {num_px} pixels, more than {MAX_NETWORK_PX}")
+        return self
 
 
 class SignalInput(Part):
@@ -181,6 +193,8 @@ class Modality(Part):
     """Of a camera's images in training; None: those filled 8 or 16 bits."""
     orientation: Literal["as stored"] = "as stored"
     """Which way round a camera's images are seen: no EXIF orientation turns them, here, in training and on the line."""
+    framing: Framing | None = None
+    """Which part of a camera's pictures is judged, and how they are aligned; None: all of them, as they come."""
     plausibility: Plausibility | None = None
     """None: only a source that gives one value throughout is implausible."""
 

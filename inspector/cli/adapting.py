@@ -21,6 +21,7 @@ from inspector.training.adapt.distil import DistilError
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedBundle
+from inspector.training.framed import framings_of
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -144,8 +145,9 @@ def distil(
 
 
 def _dataset(manifest: Path, draft: TrainedBundle) -> Dataset:
-    """With the good classes of the first training."""
-    return Dataset(manifest, good=recorded_good(draft.provenance, read_manifest(manifest)))
+    """With the good classes and the regions of the first training."""
+    good = recorded_good(draft.provenance, read_manifest(manifest))
+    return Dataset(manifest, cameras=framings_of(draft.modalities), good=good)
 
 
 def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None:

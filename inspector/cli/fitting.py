@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.good_option import good_option
 from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
-    good_option,
     print_warnings,
     report_option,
     report_training_errors,
@@ -22,6 +22,7 @@ from inspector.cli.training import (
     weights_file,
 )
 from inspector.training.advice import write_training_report
+from inspector.training.config import read_train_config
 from inspector.training.export import require_place, write_bundle
 from inspector.training.good_only.descriptors import Backbone
 from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
@@ -34,6 +35,11 @@ FolderOrFile = click.Path(path_type=Path)
 @click.option("--good-only", is_flag=True, help="Required. Confirms that pieces with defects are not used.")
 @click.option("--out", "bundle", required=True, type=FolderOrFile, help="Folder of the bundle; replaced if it is one.")
 @click.option("--pieces", type=click.IntRange(min=1), help="Number of good pieces to use. Default: all.")
+@click.option(
+    "--config",
+    type=FolderOrFile,
+    help="Training configuration (TOML). Only its [cameras] tables are used: region, mask and alignment.",
+)
 @click.option("--any-split", is_flag=True, help="Also use good pieces of the splits calibration and test.")
 @click.option("--weights", metavar="NAME=FILE", help="Local safetensors file of a timm model, for the cameras.")
 @click.option("--pretrained", metavar="NAME", help="A timm model for the cameras, whose weights timm downloads.")
@@ -55,6 +61,7 @@ def fit(
     good_only: bool,
     bundle: Path,
     pieces: int | None,
+    config: Path | None,
     any_split: bool,
     weights: str | None,
     pretrained: str | None,
@@ -95,6 +102,7 @@ def fit(
         pass_share=pass_share,
         good=good,
         strict=strict,
+        cameras={} if config is None else read_train_config(config).cameras,
     )
     with strictly(report), stages() as progress:
         draft = fit_good_only(manifest, options, progress)

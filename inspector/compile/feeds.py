@@ -12,6 +12,8 @@ from inspector.compile.job import CompileError
 from inspector.dataset.manifest import read_manifest
 from inspector.engines.engine import Array
 from inspector.evaluation.observations import observe
+from inspector.framing.framer import Framer
+from inspector.framing.refusal import Refusal
 from inspector.parity.archive import ParitySet
 from streams.observation import Observation
 
@@ -34,9 +36,10 @@ def _spread(items: Sequence[Kind]) -> list[Kind]:
     return [items[index * len(items) // num] for index in range(num)]
 
 
-def feeds(expert: Expert, pieces: Sequence[Observation]) -> list[dict[str, Array]]:
-    """One per image or clip that the expert would look at, each a batch of one. Raises CompileError."""
-    inputs = [{"input": array[np.newaxis]} for piece in pieces for array in _inputs(expert, piece)]
+def feeds(expert: Expert, pieces: Sequence[Observation], framer: Framer | None = None) -> list[dict[str, Array]]:
+    """One per image or clip that the expert would look at, each a batch of one; images that cannot be framed are left
+    out. Raises CompileError."""
+    inputs = [{"input": array[np.newaxis]} for piece in pieces for array in _inputs(expert, piece, framer)]
     if not inputs:
         raise CompileError(
             f"{expert.name}: none of {len(pieces)} calibration pieces has a recording of {expert.modality!r}; name a "
@@ -45,11 +48,14 @@ def feeds(expert: Expert, pieces: Sequence[Observation]) -> list[dict[str, Array
     return inputs
 
 
-def _inputs(expert: Expert, piece: Observation) -> Iterator[Array]:
+def _inputs(expert: Expert, piece: Observation, framer: Framer | None) -> Iterator[Array]:
     form = expert.input
     if isinstance(form, ImageInput):
         view = piece.views.get(expert.modality)
-        yield from (prepare_image(image, form) for image in (() if view is None else view.images))
+        for image in () if view is None else view.images:
+            framed = image if framer is None else framer.frame(image)
+            if not isinstance(framed, Refusal):
+                yield prepare_image(framed, form)
         return
     clip = piece.clips.get(expert.modality)
     if clip is not None and clip.samples is not None:

@@ -26,6 +26,7 @@ from inspector.compile.job import GraphArtifact, Job, RefusedError
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
 from inspector.engines.engine import EngineName
 from inspector.engines.variants import parts
+from inspector.framing.framer import framers
 from inspector.parity.report import ParityReport, passed
 
 NO_PRODUCT = "holds no product that is worth eight bits"
@@ -116,7 +117,8 @@ def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
         return NO_PRODUCT
     if not any(trial.expert.name in piece.expected.experts for piece in trial.job.parity.pieces):
         return UNJUDGED
-    inputs = feeds(trial.expert, trial.job.calibration)
+    framer = framers(trial.job.bundle.schema.modalities).get(trial.expert.modality)
+    inputs = feeds(trial.expert, trial.job.calibration, framer)
     rules = [rule for rule in FLOAT_LAYER_RULES if set(products) > rule.of(products)]
     refusals: list[str] = []
     passing = _passing(trial, _candidates(trial, model, inputs, rules), refusals)

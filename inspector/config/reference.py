@@ -25,6 +25,7 @@ UNITS: Mapping[str, str] = {
     "_ms": "ms",
     "_hz": "Hz",
     "_px": "px",
+    "_deg": "degrees",
     "_bytes": "bytes",
     "_s": "s",
     "_seconds": "s",
@@ -95,6 +96,7 @@ def _walk(model: type[BaseModel], path: str, variant: str) -> Iterator[Section]:
     for name, field in model.model_fields.items():
         inner, is_list = models_in(field.annotation), _is_list(field.annotation)
         below = f"{path.replace('[]', '')}.{field.alias or name}".lstrip(".") + ("[]" if is_list else "")
+        below += ".NAME" if get_origin(field.annotation) is Mapping else ""
         for table in inner:
             yield from _walk(table, below, _variant(table) if len(inner) > 1 else "")
 

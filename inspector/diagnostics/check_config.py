@@ -9,6 +9,7 @@ from inspector.config.service import Service, reference_problems
 from inspector.config.tables import EmbeddedTable, KafkaTable
 from inspector.diagnostics.check_access import access_lines, access_problems
 from inspector.diagnostics.memory import memory_lines, request_line, signal_problems
+from inspector.diagnostics.visible_lines import visible_lines
 from inspector.recipe.compatibility import misfits, read_bundle
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Camera, Recipe, Sensor
@@ -154,6 +155,7 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget, opening
         experts = ", ".join(f"{e.name} {e.cost_ms:g} ms{' (scout)' if e.scout else ''}" for e in bundle.experts)
         yield f"  bundle {bundle.name} {bundle.version}: {experts}"
         yield f"  misses: {promise_words(recipe, bundle)}"
+        yield from visible_lines(recipe, bundle)
         yield from _plausibility_lines(recipe, bundle)
     yield (
         f"  latency: window {budget.window_s:.3f} + chunk {budget.chunk_s:.3f} + inference {budget.inference_s:.3f} "

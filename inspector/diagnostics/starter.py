@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspector.bundle.schema import Bundle
+from inspector.bundle.schema import Bundle, Framing
 from inspector.config.tables import JoinTable, WorkerTable
 from inspector.diagnostics.check_config import COMMIT_S
 from inspector.recipe.recipe import Camera, Recipe, Sensor
@@ -145,9 +145,10 @@ def _has_traces(recipe: Recipe) -> bool:
 
 
 def _sources(bundle: Bundle, recipe: Recipe) -> Iterator[str]:
-    depths = {modality.name: modality.bit_depth for modality in bundle.modalities}
+    known = {modality.name: modality for modality in bundle.modalities}
     for camera in recipe.cameras:
-        yield from _camera(camera, depths[camera.name])
+        yield from _camera(camera, known[camera.name].bit_depth)
+        yield from _framing(known[camera.name].framing)
     for sensor in recipe.sensors:
         yield from _sensor(sensor)
 
@@ -160,6 +161,11 @@ def _camera(camera: Camera, bit_depth: int | None) -> Iterator[str]:
     if bit_depth is not None:
         yield f"bit_depth = {bit_depth} # as in training"
     yield _with("# required = false", "then a piece may pass without this camera")
+
+
+def _framing(framing: Framing | None) -> Iterator[str]:
+    if framing is not None:
+        yield "# Its region and alignment stand in the bundle, as trained: nothing to write here."
 
 
 def _sensor(sensor: Sensor) -> Iterator[str]:

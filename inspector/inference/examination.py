@@ -6,6 +6,7 @@ Letters: P pieces, R rows asked for, E experts, N tokens, D width of a token, O 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from encoders.front_end import Image, prepare_clip, prepare_image
 from inspector.bundle.schema import Bundle, Expert, ImageInput, SignalInput, input_shape
 from inspector.engines.engine import Array
+from inspector.framing.placement import Placement
 from inspector.inference.batching import Result, run_batched
+from inspector.inference.framed_views import FramedViews
 from inspector.inference.model import Model
 from inspector.plausibility.limits import Strictness
 from inspector.plausibility.sources import Kept, believed, watcher
@@ -56,7 +59,7 @@ class Examination:
         self, model: Model, pieces: Sequence[Observation], max_batch: int, strictness: Strict | None = None
     ) -> None:
         schema = model.schema
-        self._kept = Kept()
+        self._kept, self.framed = Kept(), FramedViews(model.framers)
         self.pieces = self._believed(schema, pieces, [{}] * len(pieces) if strictness is None else strictness)
         """As received; implausible sources are marked."""
         self.model, self._max_batch = model, max_batch
@@ -73,7 +76,11 @@ class Examination:
         """Pieces that a graph failed on."""
 
     def _believed(self, schema: Bundle, pieces: Sequence[Observation], strictness: Strict) -> Sequence[Observation]:
-        return believed(schema, pieces, strictness, self._kept)
+        return believed(schema, self.framed.placed(pieces), strictness, self._kept, self.framed.image)
+
+    def placement(self, row: int, camera: str, index: int) -> Placement | None:
+        """Where in an image of a piece the experts looked; None: everywhere."""
+        return self.framed.placement(row, camera, index)
 
     def examined(self, row: int) -> frozenset[str]:
         """Modalities of a piece on which an expert ran."""
@@ -97,7 +104,7 @@ class Examination:
                 for row in rows
                 for index, image in enumerate(self.pieces[row].views[expert.modality].images)
             ]
-            feed = _image_feed(form, self._prepared_for(expert))
+            feed = _image_feed(form, self._prepared_for(expert), partial(self._framed_image, expert.modality))
             results = run_batched(engine, images, feed, batch_size(form, self._max_batch))
             self._keep(expert, [(row, index) for row, index, _ in images], results)
             return
@@ -105,6 +112,9 @@ class Examination:
         feed_clips = _clip_feed(form, self._prepared_for(expert))
         results = run_batched(engine, clips, feed_clips, batch_size(form, self._max_batch))
         self._keep(expert, [(row, 0) for row in rows], results)
+
+    def _framed_image(self, camera: str, row: int, index: int, image: Image) -> Image:
+        return self.framed.image(row, camera, index, image)
 
     def _prepared_for(self, expert: Expert) -> Prepared:
         """The input prepared for the check, where it is this expert's input."""
@@ -184,11 +194,11 @@ def _implausible(piece: Observation) -> frozenset[str]:
 
 
 def _image_feed(
-    form: ImageInput, prepared: Prepared
+    form: ImageInput, prepared: Prepared, framed: Callable[[int, int, Image], Image]
 ) -> Callable[[Sequence[tuple[int, int, Image]]], Mapping[str, Array]]:
     def input_of(row: int, index: int, image: Image) -> Array:
         ready = prepared(row, index)
-        return prepare_image(image, form) if ready is None else ready
+        return prepare_image(framed(row, index, image), form) if ready is None else ready
 
     return lambda items: {"input": np.stack([input_of(*item) for item in items])}
 

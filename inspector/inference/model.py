@@ -13,6 +13,7 @@ from inspector.engines.factory import open_engine, trim_memory
 from inspector.engines.tensorrt.gpu_api import GpuApi
 from inspector.engines.tensorrt.runtime import TensorRtEngine, load_api
 from inspector.engines.variants import check_compiled, compiled_variant, engine_file, parts
+from inspector.framing.framer import Framer, framers
 
 Opener = Callable[[Path, EngineSettings], Engine]
 
@@ -42,9 +43,12 @@ class Model:
     fallback: FallbackState = field(init=False, default_factory=FallbackState, repr=False, compare=False)
     routes: CompiledPolicy = field(init=False, repr=False, compare=False)
     """The bundle's policy."""
+    framers: Mapping[str, Framer] = field(init=False, repr=False, compare=False)
+    """Of the cameras of which a part is judged, or whose pictures are aligned."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "routes", CompiledPolicy(self.schema.policy, self.schema.experts))
+        object.__setattr__(self, "framers", framers(self.schema.modalities))
 
     @property
     def schema(self) -> Bundle:
@@ -56,6 +60,7 @@ def open_model(
 ) -> Model:
     """Raises EngineError for a graph that cannot be loaded, BundleError for one that contradicts the schema."""
     schema = bundle.schema
+    _check_framing(bundle)
     engines = _engines(bundle, settings, opener, gpu)
     model = Model(
         bundle=bundle,
@@ -70,6 +75,13 @@ def open_model(
     if findings:
         raise BundleError("\n".join(f"bundle {bundle.folder}: {finding}" for finding in findings))
     return model
+
+
+def _check_framing(bundle: LoadedBundle) -> None:
+    try:
+        framers(bundle.schema.modalities)
+    except ValueError as exc:
+        raise BundleError(f"bundle {bundle.folder}: {exc}; export the bundle again") from exc
 
 
 def _engines(

@@ -15,7 +15,8 @@ from inspector.inference.fallback import activate_fallback, current_model
 from inspector.inference.model import Model
 from inspector.judging.active_models import ActiveModels, DeployedModel, Slots, slot_for
 from inspector.judging.class_scores import primary_expert
-from inspector.judging.evidence import Picture, image_evidence, signal_evidence
+from inspector.judging.evidence import Picture, signal_evidence
+from inspector.judging.framed_evidence import framed_evidence
 from inspector.judging.routing import OVERLOADED, Budget, RoutedResult, route
 from inspector.judging.verdict_builder import verdict_of
 from inspector.recipe.decision import IMPLAUSIBLE, DecisionResult
@@ -229,4 +230,5 @@ def _add_evidence(examination: Examination, row: int, verdict: pb.Verdict) -> No
         else:
             height_px, width_px = piece.views[modality.name].images[look.image].shape[:2]
             picture = Picture(modality.name, width_px, height_px)
-            verdict.images.append(image_evidence(picture, look.outputs["relevance"]))
+            placement = examination.placement(row, modality.name, look.image)
+            verdict.images.append(framed_evidence(picture, look.outputs["relevance"], placement))

@@ -1,7 +1,7 @@
 """Marks implausible cameras and sensors of pieces, before any expert runs. Judges no piece."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -64,8 +64,20 @@ def watcher(experts: Iterable[Watcher], modality: str) -> Watcher | None:
     return min(candidates, key=lambda expert: (not expert.scout, math.prod(input_shape(expert.input))), default=None)
 
 
+Seen = Callable[[int, str, int, Image], Image]
+"""What the experts see of a piece's image: index of the piece, camera, index of the image, the image as received."""
+
+
+def _whole(row: int, camera: str, index: int, image: Image) -> Image:
+    return image
+
+
 def believed(
-    schema: Bundle, pieces: Sequence[Observation], strictness: Sequence[Mapping[str, Strictness]], kept: Kept
+    schema: Bundle,
+    pieces: Sequence[Observation],
+    strictness: Sequence[Mapping[str, Strictness]],
+    kept: Kept,
+    seen: Seen = _whole,
 ) -> list[Observation]:
     """The pieces, with implausible sources marked; `strictness` has each piece's settings by modality, default on."""
     doubts: dict[tuple[int, str], Doubt] = {}
@@ -75,7 +87,7 @@ def believed(
         if expert is None:
             continue
         if isinstance(expert.input, ImageInput):
-            doubts |= _view_doubts(expert.input, pieces, (name, modality.plausibility, levels), kept)
+            doubts |= _view_doubts(expert.input, pieces, (name, modality.plausibility, levels), kept, seen)
         else:
             doubts |= _clip_doubts(expert.input, pieces, (name, modality.plausibility, levels), kept)
     marked = list(pieces)
@@ -89,14 +101,14 @@ Limited = tuple[str, Plausibility | None, Sequence[Strictness]]
 
 
 def _view_doubts(
-    form: ImageInput, pieces: Sequence[Observation], limited: Limited, kept: Kept
+    form: ImageInput, pieces: Sequence[Observation], limited: Limited, kept: Kept, seen: Seen
 ) -> dict[tuple[int, str], Doubt]:
     """About the first implausible image of every piece."""
     name, limits, levels = limited
     doubts: dict[tuple[int, str], Doubt] = {}
     for row, index, image in _images(pieces, name, levels):
         doubt = format_doubt(image, limits)
-        if doubt is None and (thumbnail := _thumbnail(image, form)) is not None:
+        if doubt is None and (thumbnail := _thumbnail(seen(row, name, index, image), form)) is not None:
             kept.add((name, row, index), thumbnail)
             doubt = picture_doubt(picture_figures(thumbnail, form), limits, levels[row])
         if doubt is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inspector.bundle.load import BundleError, load
 from inspector.bundle.schema import Bundle, SignalInput
+from inspector.framing.agreement import disagreements
 from inspector.recipe.defects import unknown_classes
 from inspector.recipe.problems import ConfigError, Problem
 from inspector.recipe.recipe import Recipe, Sensor
@@ -27,6 +28,7 @@ def misfits(recipe: Recipe, bundle: Bundle) -> list[Problem]:
         *_names(recipe, bundle),
         *_kinds(recipe, bundle),
         *_bit_depths(recipe, bundle),
+        *_framings(recipe, bundle),
         *_signals(recipe, bundle),
         *unknown_classes(recipe.name, recipe.defects, bundle),
     ]
@@ -60,6 +62,13 @@ def _bit_depths(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
             here = "not given" if camera.bit_depth is None else str(camera.bit_depth)
             expectation = f"bit_depth is {here} here and {there} in the bundle"
             yield _problem(recipe, camera.name, expectation, f"set bit_depth = {there}, or train for this camera")
+
+
+def _framings(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:
+    """Regions, masks, alignments and tiles that the recipe repeats otherwise than the bundle has them."""
+    for camera in recipe.cameras:
+        for expectation, remedy in disagreements(camera.name, camera, bundle, camera.bit_depth):
+            yield _problem(recipe, camera.name, expectation, remedy)
 
 
 def _signals(recipe: Recipe, bundle: Bundle) -> Iterator[Problem]:

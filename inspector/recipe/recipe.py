@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inspector.framing.tables import CameraFraming
 from inspector.plausibility.limits import Strictness
 from inspector.recipe.alerts import RecipeAlert, ScoreAlert
 from inspector.recipe.defects import DefectRules
@@ -35,8 +36,9 @@ class Source(Table):
     """Whether it must resemble good training recordings: `on`, `wide` (limits twice as far out), or `off`."""
 
 
-class Camera(Source):
-    """One `[[cameras]]` table."""
+class Camera(Source, CameraFraming):
+    """One `[[cameras]]` table. `region`, `mask`, `align` and `tiles` stand in the bundle; a recipe may repeat them, and
+    then they must agree."""
 
     num_frames: int = Field(default=1, ge=1, le=64)
     """Images of this camera that make a piece complete."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from inspector.bundle.schema import Name
+from inspector.bundle.schema import MAX_NETWORK_PX, Name
+from inspector.framing.tables import CameraFraming
 from inspector.recipe.problems import ConfigError, load_toml
 from inspector.statistics.evidence import Rule
 
@@ -74,6 +75,16 @@ class ImageExpert(Section):
     """Augmentation: random change of contrast and brightness."""
     fitting: Fitting = Fitting()
     """How it is fitted."""
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        network_px = self.rows * self.height_px * self.cols * self.width_px
+        if network_px > MAX_NETWORK_PX:
+            raise ValueError(
+                f"the tiles of expert {self.name!r} have {network_px} pixels, more than {MAX_NETWORK_PX}; lower rows, "
+                "cols, height_px or width_px"
+            )
+        return self
 
 
 class SignalExpert(Section):
@@ -197,6 +208,9 @@ class TrainConfig(Section):
     """Empty: suitable experts for each camera and sensor are compared, and the best are kept. Experts given here are
     all used; they are fitted once, and only the calibration split is scored, unless `cross_fit` or `every_fold` is
     set."""
+    cameras: Mapping[Name, CameraFraming] = {}
+    """A table for each camera of which a part is judged, whose pictures are aligned, or cut into tiles: the bundle
+    keeps it, and evaluation, line, replay and the Python interface do the same."""
     labels: Mapping[str, tuple[str, ...]] = {}
     """The cameras and sensors (or `image`, `signal`) that show a defect class, such as `crack = ["top"]`: gives labels
     per modality where the manifest has none. Without it, each expert learns every defect of the piece."""

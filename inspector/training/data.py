@@ -4,16 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.front_end import Image
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import Recording, read_mask, read_source, sources_of
+from inspector.dataset.files import Recording, read_mask, sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
+from inspector.framing.framer import Framer
+from inspector.training.framed import Framed, FramedReader
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,37 +58,54 @@ def examples(
         for path, source in {recording.path: recording for recording in sources_of(row, modality.name)}.items():
             by_path[path] = source
             owners[path].append(row)
-    return {path: _example(root, source, owners[path], modality, classes, soft) for path, source in by_path.items()}
+    reader = FramedReader(root, modality)
+    read = {path: (reader.read(source), owners[path]) for path, source in by_path.items()}
+    reader.refuse()
+    examples = _Examples(root, modality, classes, reader.framer, soft)
+    return {path: examples.example(framed, of) for path, (framed, of) in read.items() if framed is not None}
 
 
-def _example(
-    root: Path,
-    source: ImageRow | SignalRow,
-    owners: Sequence[PieceRow],
-    modality: Modality,
-    classes: Sequence[str],
-    soft: bool,
-) -> Example:
-    labels = [own_label(row, modality) or row.label for row in owners]
-    targets = [
-        targets_of(row, label, classes, modality.classes, row.defect_probability if soft else None)
-        for row, label in zip(owners, labels, strict=True)
-    ]
-    recording = read_source(root, source)
-    mask = None if isinstance(recording, Clip) else _mask(root, recording, owners[-1], labels[-1])
-    return Example(recording, np.mean(targets, axis=0, dtype=np.float32), own_group(owners[-1], modality), mask)
+class _Examples(NamedTuple):
+    root: Path
+    modality: Modality
+    classes: Sequence[str]
+    framer: Framer | None
+    soft: bool
+
+    def example(self, framed: Framed, owners: Sequence[PieceRow]) -> Example:
+        modality = self.modality
+        labels = [own_label(row, modality) or row.label for row in owners]
+        targets = [
+            targets_of(row, label, self.classes, modality.classes, row.defect_probability if self.soft else None)
+            for row, label in zip(owners, labels, strict=True)
+        ]
+        mask = self._mask(framed, owners[-1], labels[-1])
+        mean = np.asarray(np.mean(targets, axis=0, dtype=np.float32), np.float32)
+        return Example(framed.recording, mean, own_group(owners[-1], modality), mask)
+
+    def _mask(self, framed: Framed, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
+        """Framed as the picture is; None for a signal."""
+        recording = framed.recording
+        if isinstance(recording, Clip):
+            return None
+        if framed.placement is None or self.framer is None or label == "ok":
+            return _mask(self.root, recording.shape[:2], owner, label)
+        whole = self.modality.framing
+        size = recording.shape[:2] if whole is None else (whole.height_px, whole.width_px)
+        mask = _mask(self.root, size, owner, label)
+        return None if mask is None else self.framer.cut_mask(mask, framed.placement)
 
 
-def _mask(root: Path, picture: Image, owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
+def _mask(root: Path, shape: tuple[int, ...], owner: PieceRow, label: Label) -> NDArray[np.bool_] | None:
     """Mask of a piece with a single image: with several, the manifest does not say which one it belongs to."""
     if len({image.camera for image in owner.images}) != 1:
         return None
     if label == "ok":
-        return np.zeros(picture.shape[:2], np.bool_)
+        return np.zeros(shape, np.bool_)
     if owner.mask is None or len(owner.images) != 1:
         return None
     mask = read_mask(root / owner.mask)
-    if mask.shape != picture.shape[:2]:
-        fault = f"is {mask.shape}, its image {picture.shape[:2]}"
+    if mask.shape != shape:
+        fault = f"is {mask.shape}, its image {shape}"
         raise ManifestError(f"{root / owner.mask}: {fault}; correct the mask or leave it out of the manifest")
     return np.asarray(mask > 127, np.bool_)

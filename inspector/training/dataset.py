@@ -20,6 +20,7 @@ from inspector.dataset.manifest import Label, ManifestError, PieceRow, Split, re
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.plausibility.sources import Watched
 from inspector.training.data import Example, examples, targets_of
+from inspector.training.framed import Framings, with_framings
 from inspector.training.frames import Frames
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 from inspector.training.plausibility import with_plausibility
@@ -28,12 +29,19 @@ from inspector.training.plausibility import with_plausibility
 class Dataset:
     """Raises ManifestError where splits leak, or train or calibration lacks a label, a modality or a second group.
 
-    `shows` maps each defect class to the modalities that it shows in: see inspector/training/labels.py. `good` are
-    classes that count as good; `soft`: uncertain pieces of the training split teach their probability.
+    `shows` maps each defect class to the modalities that it shows in: see inspector/training/labels.py. `cameras` says
+    which part of their pictures is judged. `good` are classes that count as good; `soft`: uncertain pieces of the
+    training split teach their probability.
     """
 
     def __init__(
-        self, manifest: Path, shows: ClassMap | None = None, *, good: Sequence[str] = (), soft: bool = False
+        self,
+        manifest: Path,
+        shows: ClassMap | None = None,
+        cameras: Framings | None = None,
+        *,
+        good: Sequence[str] = (),
+        soft: bool = False,
     ) -> None:
         rows, shows = with_good(read_manifest(manifest), good), shows or {}
         self.soft = soft
@@ -41,7 +49,8 @@ class Dataset:
         _refuse(manifest, name_findings(rows))
         self.rows = with_own_labels(rows, modalities_of(rows), shows)
         modalities, self.classes = modalities_of(self.rows), classes_of(self.rows)
-        self.modalities = tuple(mapped_classes(modality, modalities, shows) for modality in modalities)
+        mapped = [mapped_classes(modality, modalities, shows) for modality in modalities]
+        self.modalities = with_framings(manifest, self.rows, mapped, cameras or {})
         _refuse(manifest, fewest_findings(self))
         self.root = manifest.parent
         self.examples = cache(self._examples)

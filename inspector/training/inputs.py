@@ -1,12 +1,14 @@
 """Builds the input form and the network of an expert from its configuration."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders.audio import AudioEncoder, MelForm
@@ -19,6 +21,7 @@ from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.dataset.files import Recording
 from inspector.dataset.manifest import ManifestError
 from inspector.dataset.recordings import Clip
+from inspector.training.batches import MAX_PREPARED_BYTES
 from inspector.training.config import ExpertConfig, ImageExpert, SignalExpert
 
 WAFER_LEVELS = (0.0, 128.0, 255.0)
@@ -130,12 +133,26 @@ def prepare(recordings: Sequence[Recording], form: ImageInput | SignalInput) -> 
     """Inputs as in serving, except that pictures are whole: (R, C, H, W) until `cut` splits them into tiles."""
     match form:
         case ImageInput():
-            whole = _whole(form)
             images = [image for image in recordings if not isinstance(image, Clip)]
-            return torch.from_numpy(np.stack([prepare_image(image, whole)[0] for image in images]))
+            return torch.from_numpy(_prepared(images, _whole(form)))
         case SignalInput():
             clips = [clip for clip in recordings if isinstance(clip, Clip)]
             return torch.from_numpy(np.stack([prepare_clip(c.samples, c.sample_rate_hz, form) for c in clips]))
+
+
+def _prepared(images: Sequence[Image], whole: ImageInput) -> NDArray[np.float32]:
+    """Raises ManifestError before the machine runs out of memory."""
+    shape = len(images), whole.num_channels, whole.tile_height_px, whole.tile_width_px
+    num_bytes = 4 * math.prod(shape)
+    if num_bytes > MAX_PREPARED_BYTES:
+        raise ManifestError(
+            f"{len(images)} pictures of {shape[3]} x {shape[2]} px take {num_bytes / 2**30:.1f} GiB when prepared, "
+            f"more than {MAX_PREPARED_BYTES / 2**30:.0f}: give fewer pieces, a smaller region, or fewer tiles"
+        )
+    prepared = np.empty(shape, np.float32)
+    for row, image in enumerate(images):
+        prepared[row] = prepare_image(image, whole)[0]
+    return prepared
 
 
 def _whole(form: ImageInput) -> ImageInput:

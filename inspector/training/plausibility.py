@@ -11,6 +11,8 @@ from inspector.dataset.files import Recording, read_source
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip, RecordingError
+from inspector.framing.framer import Framer, framers
+from inspector.framing.refusal import Refusal
 from inspector.plausibility.learning import PictureKind, Recorded, kind_of, learn, picture_format
 from inspector.plausibility.sources import Watched, watcher
 from inspector.plausibility.statistics import Floats, clip_figures, picture_figures
@@ -36,7 +38,7 @@ def _learned(
     good = [source for source, (label, _) in sources.items() if label == "ok"]
     if expert is None or not good:
         return None
-    reader = _FigureReader(root, expert.input)
+    reader = _FigureReader(root, expert.input, framers([modality]).get(modality.name))
     figures = reader.figures(good)
     defective = reader.figures([source for source, (label, _) in sources.items() if label == "nok"])
     form = picture_format(reader.kinds) if reader.kinds else None
@@ -60,8 +62,8 @@ def _sources(rows: Sequence[PieceRow], modality: Modality) -> Mapping[ImageRow |
 class _FigureReader:
     """Reads recordings one by one; keeps only their figures and the formats of pictures."""
 
-    def __init__(self, root: Path, form: ImageInput | SignalInput) -> None:
-        self._root, self._form = root, form
+    def __init__(self, root: Path, form: ImageInput | SignalInput, framer: Framer | None) -> None:
+        self._root, self._form, self._framer = root, form, framer
         self.kinds: set[PictureKind] = set()
 
     def figures(self, sources: Iterable[ImageRow | SignalRow]) -> Mapping[str, Floats]:
@@ -83,4 +85,7 @@ class _FigureReader:
         if isinstance(recording, Clip) or isinstance(self._form, SignalInput):
             raise ValueError(f"is no input of {self._form.type} experts: name the manifest of this bundle")  # noqa: TRY004
         self.kinds.add(kind_of(recording))
-        return picture_figures(prepare_image(recording, self._form), self._form)
+        framed = recording if self._framer is None else self._framer.frame(recording)
+        if isinstance(framed, Refusal):
+            raise ValueError(framed.detail)  # noqa: TRY004 - a finding about the picture
+        return picture_figures(prepare_image(framed, self._form), self._form)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from encoders.front_end import Image
 from fusion.head import FusionHead
 from fusion.scored import Scored
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Split
+from inspector.dataset.progress import WHOLE
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds, scarcer
 from inspector.statistics.evidence import Choice
@@ -22,6 +24,7 @@ from inspector.training.experts.defaults import camera_candidates, sensor_candid
 from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.keep import Kept, keep
 from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, cross_validate, fit_final
+from inspector.training.experts.tiled import configured_with_tiles, picture_px, suggest_tiles, with_tiles
 from inspector.training.fit_advice import drop_misleading
 from inspector.training.head.joint_finetune import fine_tune, unexplained
 from inspector.training.head.scores import (
@@ -40,9 +43,6 @@ from inspector.training.refit import compare_refit, not_refitted
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
-
-WHOLE = "in all"
-"""The stage that counts the parts of the whole training."""
 
 JOINT_EPOCHS = 12
 """Used where the configuration gives no number."""
@@ -80,11 +80,27 @@ class Trainer:
         results = []
         for number, modality in enumerate(self.dataset.modalities):
             self.report_parts(number)
-            configured = [expert for expert in self.config.experts if expert.modality == modality.name]
-            for expert in configured if self.config.experts else candidates(self.dataset, modality, self.options):
-                results.append(self._cross_validate_expert(expert, ["train"]))
+            results += [self._cross_validate_expert(expert, ["train"]) for expert in self._experts(modality)]
         self.report_parts(len(self.dataset.modalities))
         return results
+
+    def _experts(self, modality: Modality) -> list[ExpertConfig]:
+        """Those of the configuration, or candidates, with the tiles that it asks for."""
+        camera = self.config.cameras.get(modality.name)
+        tiles = None if camera is None else camera.tiles
+        if self.config.experts:
+            configured = [expert for expert in self.config.experts if expert.modality == modality.name]
+            if tiles is None:
+                return configured
+            size_px = picture_px(pictures_of(self.dataset, modality))
+            return [configured_with_tiles(expert, size_px, tiles) for expert in configured]
+        experts = candidates(self.dataset, modality, self.options)
+        if modality.kind != "image":
+            return experts
+        size_px = picture_px(pictures_of(self.dataset, modality))
+        experts = with_tiles(experts, modality.name, size_px, tiles)
+        suggest_tiles(experts, modality.name, size_px)
+        return experts
 
     def report_parts(self, done: int) -> None:
         """One part for each modality, one for the final experts and their head, one for what a refit may add."""
@@ -178,11 +194,15 @@ class Trainer:
 
 def candidates(dataset: Dataset, modality: Modality, options: TrainOptions) -> list[ExpertConfig]:
     """Default experts for the recordings of a modality."""
-    recordings = [example.recording for example in dataset.examples("train", modality.name).values()]
     if modality.kind == "image":
-        pictures = [picture for picture in recordings if not isinstance(picture, Clip)]
-        return camera_candidates(modality.name, pictures, options.weights.keys())
-    return sensor_candidates(modality, len(recordings))
+        return camera_candidates(modality.name, pictures_of(dataset, modality), options.weights.keys())
+    return sensor_candidates(modality, len(dataset.examples("train", modality.name)))
+
+
+def pictures_of(dataset: Dataset, modality: Modality) -> list[Image]:
+    """Of the training split, as experts see them."""
+    recordings = [example.recording for example in dataset.examples("train", modality.name).values()]
+    return [picture for picture in recordings if not isinstance(picture, Clip)]
 
 
 def training_data(trainer: Trainer, expert: ExpertConfig, splits: Sequence[Split]) -> TrainingData:

@@ -32,6 +32,7 @@ _ABSENCES: Mapping[int, str] = {
     pb.MODALITY_REASON_DEAD_CHANNEL: "one channel is dead",
     pb.MODALITY_REASON_CLOCK: "its clock is off",
     pb.MODALITY_REASON_SIZE: "its size is not that of training",
+    pb.MODALITY_REASON_ALIGNMENT: "it does not lie over the reference picture",
 }
 
 

@@ -16,7 +16,8 @@ from inspector.evaluation.explanations.masking import Samples, elsewhere, exchan
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
-from inspector.judging.evidence import Box, Picture, boxes, image_evidence, signal_evidence
+from inspector.judging.evidence import Box, Picture, boxes, signal_evidence
+from inspector.judging.framed_evidence import framed_evidence
 from inspector.statistics.bootstrap import Interval, mean_by_group
 from streams.observation import Observation
 
@@ -124,8 +125,10 @@ def erased(view: ExpertView, relevance: Array, good: Sequence[Samples]) -> list[
     shown = piece.views[expert.modality]
     image = shown.images[view.output.image]
     picture = Picture(expert.modality, image.shape[1], image.shape[0])
-    region = image_evidence(picture, relevance).regions[0]
-    return [replace(piece, clips={}, views={expert.modality: replace(shown, images=(inpainted(image, region),))})]
+    placement = view.placement and replace(view.placement, inside=None)
+    regions = framed_evidence(picture, relevance, placement).regions
+    images = (inpainted(image, regions[0]) if regions else image,)  # none: it lies beside an aligned picture
+    return [replace(piece, clips={}, views={expert.modality: replace(shown, images=images)})]
 
 
 def _samples(view: ExpertView) -> Samples | None:

@@ -77,7 +77,9 @@ def heat_maps(root: Path, seen: Sequence[ExpertView], seed: int) -> HeatMaps | N
     images = [view.piece.views[view.expert.modality].images[view.output.image] for view in known]
     relevance = [view.output.outputs["relevance"].astype(np.float32) for view in known]
     maps = {
-        "relevance": [enlarged(map_, mask) for map_, mask in zip(relevance, masks, strict=True)],
+        "relevance": [
+            enlarged(map_, mask, view.placement) for map_, mask, view in zip(relevance, masks, known, strict=True)
+        ],
         "centre": [centred(mask) for mask in masks],
         "edges": [edges(image) for image in images],
     }

@@ -12,6 +12,7 @@ from inspector.dataset.files import sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import PieceRow
 from inspector.evaluation.observations import observe
+from inspector.framing.placement import Placement
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, ExpertOutput
 from inspector.inference.model import Model
@@ -31,6 +32,8 @@ class ExpertView:
     defective: bool
     """By the modality's own label, or else the piece's."""
     group: str
+    placement: Placement | None = None
+    """Where in the image the expert looked; None: everywhere, or a signal."""
 
     @property
     def only_image(self) -> bool:
@@ -57,6 +60,7 @@ def expert_views(model: Model, root: Path, rows: Sequence[PieceRow], modality: M
             examination.expert_outputs[index][expert.name],
             label == "nok",
             group,
+            examination.placement(index, modality.name, examination.expert_outputs[index][expert.name].image),
         )
         for index, row in enumerate(first_rows)
         for label, group in [(own_label(row, modality) or row.label, own_group(row, modality))]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from encoders.front_end import Image
+from inspector.framing.placement import Placement
 from inspector.statistics.bootstrap import Interval, mean_by_group
 
 Map = NDArray[np.float32]
@@ -105,9 +106,11 @@ def _near(mask: Mask) -> Mask:
     return near
 
 
-def enlarged(relevance: NDArray[np.float32], mask: Mask) -> Map:
+def enlarged(relevance: NDArray[np.float32], mask: Mask, placement: Placement | None = None) -> Map:
     """As a verdict's heat map is drawn."""
     height_px, width_px = mask.shape
+    if placement is not None:
+        return placement.over_picture(relevance, (width_px, height_px), (width_px, height_px))
     return np.asarray(cv2.resize(relevance, (width_px, height_px), interpolation=cv2.INTER_LINEAR), np.float32)
 
 

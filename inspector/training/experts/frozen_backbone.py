@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from encoders.tokens import Encoded, Readout, measure
 from encoders.vision import VisionEncoder
+from inspector.training.batches import batch_rows
 from inspector.training.config import ImageExpert
 from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold
 from inspector.training.experts.network import balance, multi_label_loss
@@ -88,7 +89,8 @@ def _place_loss(relevance_BHW: Float[Tensor, "B H W"], masks_BHW: Float[Tensor, 
 
 @torch.no_grad()
 def _maps(encoder: VisionEncoder, data: TrainingData) -> list[Tensor]:
-    parts = [encoder.maps(cut(batch, data.form)) for batch in torch.split(data.inputs, 16)]
+    batches = torch.split(data.inputs, batch_rows(data.inputs, 16))
+    parts = [encoder.maps(cut(batch, data.form)) for batch in batches]
     return [torch.cat(levels).contiguous() for levels in zip(*parts, strict=True)]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from encoders.kernel import KernelEncoder, Machine
 from encoders.profiles import Profile
+from inspector.training.batches import batch_rows
 from inspector.training.config import ImageExpert
 from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold
 from inspector.training.inputs import build_encoder, cut
@@ -128,7 +129,7 @@ def _views(data: TrainingData) -> list[Tensor]:
 
 @torch.no_grad()
 def _described(encoder: KernelEncoder, inputs: Tensor, data: TrainingData) -> Profile:
-    parts = [encoder.describer(cut(batch, data.form)) for batch in torch.split(inputs, BATCH)]
+    parts = [encoder.describer(cut(batch, data.form)) for batch in torch.split(inputs, batch_rows(inputs, BATCH))]
     return Profile(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from encoders.tokens import Encoded
 from encoders.vision import SCRATCH, VisionEncoder
 from inspector.bundle.schema import ImageInput, SignalInput
+from inspector.training.batches import batch_rows, num_parts
 from inspector.training.config import ExpertConfig, ImageExpert
 from inspector.training.experts.augment import augment_pictures, augment_signals
 from inspector.training.experts.fitting import Fitted, Report, TrainingData, out_of_fold, rows_of
@@ -126,7 +127,7 @@ class EncoderFit:
             self.module.backbone.eval()
         optimiser.zero_grad()
         whole = total_weight(fit.targets[rows], weight)
-        for part in rows.tensor_split(min(self._config.fitting.accumulate, len(rows))):
+        for part in rows.tensor_split(num_parts(fit.inputs, len(rows), self._config.fitting.accumulate)):
             share = float(total_weight(fit.targets[part], weight) / whole)
             loss = self._part_loss(fit.inputs[part], fit.targets[part], weight) * share
             loss.backward()  # type: ignore[no-untyped-call]
@@ -206,8 +207,9 @@ def encode(module: nn.Module, inputs: Float[Tensor, "R ..."], form: ImageInput |
     module.eval()
     device = next(module.parameters(), inputs).device
     with torch.no_grad():
-        parts: list[Encoded] = [module(cut(batch, form).to(device)) for batch in torch.split(inputs, 64)]
-    return Encoded(*(torch.cat(outputs).cpu() for outputs in zip(*parts, strict=True)))
+        batches = torch.split(inputs, batch_rows(inputs, 64))
+        encoded: list[Encoded] = [module(cut(batch, form).to(device)) for batch in batches]
+    return Encoded(*(torch.cat(outputs).cpu() for outputs in zip(*encoded, strict=True)))
 
 
 @torch.no_grad()

@@ -8,8 +8,8 @@ import logging
 import math
 import platform
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,14 +23,17 @@ from fusion.calibration import probability
 from fusion.expert_sets import expert_sets
 from fusion.head import Fused, FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Modality, Policy
-from inspector.dataset.files import read_source, sources_of
+from inspector.dataset.files import sources_of
 from inspector.dataset.good_class import question, with_good
 from inspector.dataset.labels import modalities_of, own_group
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
+from inspector.framing.tables import CameraFraming
 from inspector.training.advice import Advice, advice_lines, give
+from inspector.training.config import TrainConfigError
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.experts.pretrained import file_advice, unused_file
 from inspector.training.export import TrainedBundle, TrainedExpert
+from inspector.training.framed import FramedReader, with_framings
 from inspector.training.good_only.descriptors import (
     SEES,
     TOKEN_DIM,
@@ -76,6 +79,8 @@ class GoodOptions:
     """Classes of the manifest that count as good."""
     strict: bool = False
     """Whether a warning stops the run."""
+    cameras: Mapping[str, CameraFraming] = field(default_factory=dict)
+    """Which part of a camera's pictures is judged."""
 
 
 def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> TrainedBundle:
@@ -86,7 +91,9 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
     warnings = give(_backbone_advice(options.backbone), strict=options.strict)
     warnings += give(file_survey(manifest, rows, progress), strict=options.strict)
     warnings += give(manifest_advice(manifest), strict=options.strict)
-    recordings = [good_recordings(manifest.parent, rows, modality) for modality in modalities_of(rows)]
+    _refuse_tiles(options.cameras)
+    modalities = with_framings(manifest, rows, modalities_of(rows), options.cameras)
+    recordings = [good_recordings(manifest.parent, rows, modality) for modality in modalities]
     experts, held, seen = [], [], []
     for good in recordings:
         descriptor = make_descriptor(good, options.backbone)
@@ -112,6 +119,16 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
         card=card(options, len(rows), list(zip(recordings, seen, strict=True)), warnings),
         warnings=warnings,
     )
+
+
+def _refuse_tiles(cameras: Mapping[str, CameraFraming]) -> None:
+    """Raises TrainConfigError."""
+    for name, camera in cameras.items():
+        if camera.tiles is not None:
+            raise TrainConfigError(
+                f"[cameras.{name}.tiles]: a fit of good pieces scores a fifth of the picture's places together, and a "
+                "defect that only tiles show is lost in it; draw a small region instead, or use `inspector train`"
+            )
 
 
 def _backbone_advice(backbone: Backbone | None) -> Iterator[Advice]:
@@ -173,10 +190,13 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
             "record more good pieces with it, or leave it out of the manifest"
         )
     whole = len(set(groups.values())) >= FEWEST_GROUPS
+    reader = FramedReader(root, modality)
+    framed = [reader.read(source) for source in sources_by_path.values()]
+    reader.refuse()
     return GoodRecordings(
         modality,
         tuple(sources_by_path),
-        tuple(read_source(root, source) for source in sources_by_path.values()),
+        tuple(one.recording for one in framed if one is not None),
         tuple(groups[path] if whole else first[path] for path in sources_by_path),
     )
 

@@ -113,7 +113,7 @@ class _Run:
         self.modules.eval()
         pieces, settings = self._pieces, self._settings
         with torch.no_grad():
-            parts = [self._encode(part, changed=False) for part in torch.split(rows, 64)]
+            parts = [self._encode(part, changed=False) for part in torch.split(rows, self._pieces.rows_per_run(64))]
         known = [
             Encoded(*(torch.cat(outputs) for outputs in zip(*outputs_of_expert, strict=True)))
             for outputs_of_expert in zip(*parts, strict=True)
@@ -153,7 +153,8 @@ class _Run:
         """One pass. Statistics of batch normalisation stay fixed, since there are few batches."""
         self.modules.eval()
         self._head.train()
-        for batch in torch.split(rows[torch.randperm(len(rows))], self._settings.batch_size):
+        most = self._pieces.rows_per_run(self._settings.batch_size)
+        for batch in torch.split(rows[torch.randperm(len(rows))], most):
             self._optimiser.zero_grad()
             self._batch_loss(batch).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
@@ -184,7 +185,7 @@ class _Run:
     @torch.no_grad()
     def _encodings(self, rows: Tensor) -> Encodings:
         self.modules.eval()
-        parts = [self._encode(part, changed=False) for part in torch.split(rows, 64)]
+        parts = [self._encode(part, changed=False) for part in torch.split(rows, self._pieces.rows_per_run(64))]
         joined = [
             [torch.cat(outputs) for outputs in zip(*of_expert, strict=True)] for of_expert in zip(*parts, strict=True)
         ]

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fusion.expert_sets import expert_sets
+from inspector.training.batches import batch_rows
 from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedExpert
 from inspector.training.frames import Frames, present
@@ -32,6 +33,10 @@ class JointPieces:
     targets: Float[Tensor, "S P O"]
     own_targets: Float[Tensor, "E P O"]
     own_groups: Int[Tensor, "E P"]
+
+    def rows_per_run(self, most: int) -> int:
+        """Pieces in one batch: fewer where an expert's pictures are large."""
+        return min(batch_rows(inputs, most) for inputs in self.inputs)
 
     def take(self, expert: int, rows: Tensor) -> tuple[Float[Tensor, "F ..."], list[Frames]]:
         """All images of these pieces in one batch, and per piece their indices in it."""

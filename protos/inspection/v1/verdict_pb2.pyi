@@ -63,6 +63,7 @@ class ModalityReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODALITY_REASON_DEAD_CHANNEL: _ClassVar[ModalityReason]
     MODALITY_REASON_CLOCK: _ClassVar[ModalityReason]
     MODALITY_REASON_SIZE: _ClassVar[ModalityReason]
+    MODALITY_REASON_ALIGNMENT: _ClassVar[ModalityReason]
 DECISION_UNSPECIFIED: Decision
 DECISION_PASS: Decision
 DECISION_FAIL: Decision
@@ -107,6 +108,7 @@ MODALITY_REASON_OFFSET: ModalityReason
 MODALITY_REASON_DEAD_CHANNEL: ModalityReason
 MODALITY_REASON_CLOCK: ModalityReason
 MODALITY_REASON_SIZE: ModalityReason
+MODALITY_REASON_ALIGNMENT: ModalityReason
 
 class Modality(_message.Message):
     __slots__ = ("name", "kind", "state", "reason", "coverage", "gate_weight", "defect_score", "contribution", "detail", "raw_defect_score")

@@ -12,7 +12,7 @@ from inspector.inference.examination import batch_size
         (ImageInput(tile_height_px=96, tile_width_px=96), 16),
         (ImageInput(tile_height_px=320, tile_width_px=320), 6),
         (ImageInput(tile_height_px=320, tile_width_px=320, rows=2, cols=2), 1),
-        (ImageInput(tile_height_px=4096, tile_width_px=4096, rows=16, cols=16), 1),
+        (ImageInput(tile_height_px=4096, tile_width_px=4096, num_channels=1), 1),
         (SignalInput(sample_rate_hz=16000, num_samples=32000, num_channels=1), 16),
     ],
 )
