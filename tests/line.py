@@ -132,8 +132,8 @@ def line_of(count: int) -> list[Output]:
 
 
 def work(pipeline: Pipeline, path: Path, count: int) -> list[Verdict]:
-    """Steps until `count` verdicts are out (at most ten seconds), and a little longer for one too many."""
-    deadline = time.monotonic() + 10
+    """Steps until `count` verdicts are out (at most a minute), and a little longer for one too many."""
+    deadline = time.monotonic() + 60
     while len(written(path, "verdicts")) < count and time.monotonic() < deadline:
         pipeline.step()
     for _ in range(3):

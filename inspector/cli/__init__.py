@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "deployments": ("inspector.cli.deploying", "Shows what was deployed, and what each worker runs.", OPERATE),
     "distil": ("inspector.cli.adapting", "Replaces a camera's expert by one of a tenth of its size.", MODEL),
     "doctor": ("inspector.cli.doctor", "Lists what this machine can run, and what to install for more.", START),
-    "evaluate": ("inspector.cli.training", "Judges a data set with a bundle and reports the figures.", MODEL),
+    "evaluate": ("inspector.cli.evaluating", "Judges a data set with a bundle and reports the figures.", MODEL),
     "export": ("inspector.cli.training", "Makes a bundle from the checkpoint of a training.", MODEL),
     "feedback": ("inspector.cli.watch", "Records what a person saw on a piece: ok or nok.", OPERATE),
     "fit": ("inspector.cli.fitting", "Makes a bundle from good pieces alone, for a new line.", MODEL),
@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
 }
 """Name of a command: the module that defines it, one line for `inspector --help`, and the heading it stands under."""
 
-_TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "sklearn", "onnxscript", "safetensors")
+_TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "scipy", "sklearn", "onnxscript", "safetensors")
 
 
 class LazyGroup(click.Group):
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
             quiet_grpc(ctx.params.get("log_level", "info"))  # click imports the command before it calls `main`
             command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as exc:
-            raise click.ClickException(_missing(cmd_name, exc.name or "")) from exc
+            raise click.ClickException(missing_words(cmd_name, exc)) from exc
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.{cmd_name} is {command!r}, expected a click command")
         return command
@@ -95,7 +95,9 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
-def _missing(command: str, module: str) -> str:
+def missing_words(command: str, error: ModuleNotFoundError) -> str:
+    """Which package the command lacks, and what installs it."""
+    module = error.name or ""
     name = module.partition(".")[0]
     if name in _TRAINING:
         return f"`{command}` needs {name}, which is part of the training half: in the checkout, pip install '.[train]'"

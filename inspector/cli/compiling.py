@@ -18,10 +18,11 @@ from inspector.cli.errors import report_user_errors
 from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable
 from inspector.cli.printable import print_lines, printable_lines
-from inspector.cli.stages import WHOLE, clock_words
+from inspector.cli.stages import clock_words
 from inspector.compile.compile import compile_bundle
 from inspector.compile.job import CompileError, Wish
 from inspector.compile.tensorrt.engine_cache import usual_cache
+from inspector.dataset.progress import WHOLE
 from inspector.engines.engine import EngineError
 from inspector.inference.batching import MAX_BATCH
 from inspector.parity.report import Limit, words

@@ -19,7 +19,8 @@ from inspector.dataset.importing.folders import mvtec as mvtec_items
 from inspector.dataset.importing.grouping import Grouping
 from inspector.dataset.importing.items import DataImportError, Item
 from inspector.dataset.importing.named_files import named_files
-from inspector.dataset.importing.run import Imported, ImportOptions, write_import
+from inspector.dataset.importing.options import ImportOptions
+from inspector.dataset.importing.run import Imported, write_import
 from inspector.dataset.importing.table import Columns, table
 from inspector.dataset.importing.yolo import yolo as yolo_items
 from inspector.dataset.manifest import RawPixels

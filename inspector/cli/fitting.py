@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from encoders.vision import Weights
+from inspector.cli.good_option import good_option
 from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
-    good_option,
     print_warnings,
     report_option,
     report_training_errors,

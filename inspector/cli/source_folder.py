@@ -108,6 +108,10 @@ def folder(
     inspector source folder shots --pattern '{product}/{any}/{piece}-{source}' --config service.toml
     inspector source folder shots --kafka kafka-1:9092 --line line-1 --camera top --once
     """
+    if place.config is not None and (cameras or sensors):
+        raise click.UsageError(
+            "--camera and --sensor are for --kafka; with --config the recipe names them: leave them out"
+        )
     resolved = place.resolve(cameras, sensors)
     layout = Layout(tuple(columns.split(",")) if columns else (), channels_first)
     watching = Watching(pattern, poll_s, wait_s, done, journal, large_to, large_hours, layout, once, count)

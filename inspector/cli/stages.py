@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-WHOLE = "in all"
-"""The stage that stands for the whole command: the others run one after the other, this one all the time."""
+from inspector.dataset.progress import WHOLE
 
 
 @dataclass(slots=True)

@@ -1,40 +1,34 @@
-"""`inspector train`, `evaluate` and `export`: the commands of the training half.
+"""`inspector train` and `export`: the commands of the training half.
 
 The command line imports this module only when one of these is called, so that serving starts without torch.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markdown import Markdown
 
-from inspector.bundle.card import write_section
-from inspector.bundle.load import BundleError, load
+from inspector.bundle.load import BundleError
 from inspector.cli.errors import report_user_errors
+from inspector.cli.good_option import good_option
 from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable, require_writable_file
-from inspector.cli.printable import print_line, printable_lines
+from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
-from inspector.dataset.manifest import Split
-from inspector.evaluation.evaluate import evaluate as evaluate_bundle
-from inspector.evaluation.explanations.evaluate import Explanations, explain
-from inspector.evaluation.explanations.page import explanation_page, write_explanations
-from inspector.evaluation.measured import MEASURED, measured, origin
-from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.parity.report import few
 from inspector.parity.schema import ENOUGH_PIECES, ParityError
+from inspector.report.page import write_page
 from inspector.training.advice import Advice, StrictError, write_training_report
 from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from inspector.training.experts.lora import LoraError
 from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
+from inspector.training.report_page import examined_by, training_content
+from inspector.training.train import Training
 from inspector.training.train import train as train_draft
 from inspector.training.trainer import TrainOptions
 
@@ -63,18 +57,11 @@ parity_pieces_option = click.option(
 )
 
 
-good_option = click.option(
-    "--good",
-    multiple=True,
-    metavar="NAME",
-    help="Class that counts as good, for a manifest without pieces labelled ok; repeatable.",
-)
 strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
-report_option = click.option(
-    "--report", type=FolderOrFile, help="Write findings and warnings to this JSON file, with --strict too."
-)
+REPORT_HELP = "Write findings and warnings to this JSON file, with --strict too."
+report_option = click.option("--report", type=FolderOrFile, help=REPORT_HELP)
 
 
 @contextmanager
@@ -109,7 +96,11 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
-@report_option
+@click.option(
+    "--report",
+    type=FolderOrFile,
+    help=f"{REPORT_HELP} Next to it, as .html, a page with the figures and the worst pieces.",
+)
 @parity_pieces_option
 @report_training_errors()
 def train(
@@ -133,7 +124,7 @@ def train(
     """
     require_place(bundle)
     require_writable(checkpoint)
-    require_writable_file(report)
+    require_writable_file(report, None if report is None else page_beside(report))
     settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
     options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
     with strictly(report), stages() as shown:
@@ -145,10 +136,24 @@ def train(
         print_line(finding)
     print_warnings(training.bundle.warnings)
     if report is not None:
-        write_training_report(report, training.findings, training.bundle.warnings, training.figures)
+        _write_report(training, bundle, report)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
     click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
+
+
+def _write_report(training: Training, bundle: Path, path: Path) -> None:
+    """The JSON file, and next to it the page of the same name."""
+    write_training_report(path, training.findings, training.bundle.warnings, training.figures)
+    with stages() as shown:
+        examine = examined_by(bundle, training.trained.dataset.root, partial(shown, "worst pieces"))
+        content = training_content(training.trained, examine)
+    click.echo(f"report: {write_page(content, page_beside(path))}, to look at in a browser")
+
+
+def page_beside(report: Path) -> Path:
+    """`train.html` for `train.json`, and for any other name that with `.html` behind it."""
+    return report.with_suffix(".html") if report.suffix == ".json" else report.with_name(f"{report.name}.html")
 
 
 def named_after(folder: Path, settings: TrainConfig) -> TrainConfig:
@@ -178,72 +183,6 @@ def weights_file(item: str) -> tuple[str, Path]:
     if not separator or not Path(file).is_file():
         raise click.BadParameter(f"{item!r}: expected NAME=FILE with a file that exists", param_hint="--weights")
     return name, Path(file)
-
-
-@click.command()
-@click.argument("bundle", type=FolderOrFile)
-@click.argument("manifest", type=MANIFEST)
-@click.option("--split", type=click.Choice(("test", "calibration", "train")), default="test", show_default=True)
-@click.option(
-    "--false-rejects",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Report the miss rate at this share of good pieces held back.",
-)
-@click.option("--report", type=FolderOrFile, help="Folder for report.json and report.md.")
-@click.option(
-    "--recipe",
-    type=FolderOrFile,
-    help="Decide by this recipe. Default: a piece with a missing or partial recording goes to REVIEW.",
-)
-@click.option("--pieces", type=FolderOrFile, help="Write the verdict of every piece to this file.")
-@good_option
-@click.option(
-    "--explanations", is_flag=True, help="Also test whether heat maps, regions and contributions explain the score."
-)
-@click.option("--card", is_flag=True, help="Write the figures into the model card of BUNDLE; replaces earlier ones.")
-@report_training_errors()
-def evaluate(
-    bundle: Path,
-    manifest: Path,
-    split: Split,
-    false_rejects: float,
-    report: Path | None,
-    recipe: Path | None,
-    pieces: Path | None,
-    good: tuple[str, ...],
-    explanations: bool,
-    card: bool,
-) -> None:
-    """Judges one split of MANIFEST with BUNDLE, as the service would, and reports how well.
-
-    Example: inspector evaluate bundles/cup line/manifest.jsonl --report report
-    """
-    loaded = load(bundle)
-    require_writable_file(pieces)
-    if report is not None:
-        report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
-    with stages() as shown:
-        evaluation = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe, good)
-    Console().print(Markdown(printable_lines(page(evaluation))))
-    if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_report(evaluation, report)))}")
-    if pieces is not None:
-        write_pieces(evaluation, pieces)
-    explained = _explained(bundle, manifest, split, report) if explanations else None
-    if card:
-        source = origin("inspector evaluate --card", manifest, split, datetime.now(UTC).date())
-        write_section(loaded, MEASURED, measured(source, evaluation, loaded.schema, explained))
-        click.echo(f"the model card of {bundle} now holds these figures")
-
-
-def _explained(bundle: Path, manifest: Path, split: Split, report: Path | None) -> Explanations:
-    explanations = explain(bundle, manifest, split)
-    Console().print(Markdown(printable_lines(explanation_page(explanations))))
-    if report is not None:
-        click.echo(f"written to {' and '.join(map(str, write_explanations(explanations, report)))}")
-    return explanations
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """Compares a bundle's verdicts on one split of a manifest with the labels."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from inspector.dataset.check.labelled import in_split
 from inspector.dataset.good_class import question, recorded_good, with_good
 from inspector.dataset.labels import units_of
 from inspector.dataset.manifest import ManifestError, PieceRow, Split, read_manifest
+from inspector.dataset.progress import WHOLE, Progress
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.dataset.survey import survey
 from inspector.dataset.uncertain import left_out, left_out_words
 from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
+from inspector.evaluation.evaluated import DECISIONS, FILES, Evaluated, examined_splits
 from inspector.evaluation.examined_dominance import examined_dominance
 from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
@@ -32,8 +34,6 @@ from inspector.verdicts.defects import likelihood
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 
-Progress = Callable[[str, int, int], None]
-
 _log = logging.getLogger("inspector.evaluation")
 
 
@@ -46,6 +46,19 @@ def evaluate(
     recipe_file: Path | None = None,
     good: Sequence[str] = (),
 ) -> Report:
+    """The report of `evaluated`."""
+    return evaluated(bundle, manifest, split, false_reject_rate, progress, recipe_file, good).report
+
+
+def evaluated(
+    bundle: Path,
+    manifest: Path,
+    split: Split,
+    false_reject_rate: float,
+    progress: Progress,
+    recipe_file: Path | None = None,
+    good: Sequence[str] = (),
+) -> Evaluated:
     """Examines the split, and the calibration split for noisy-or's calibration alone; decides by the recipe of a file,
     or else by one that requires everything. `good`: classes that count as good; by default those of the bundle's
     training. Raises ConfigError for a recipe that does not fit."""
@@ -54,16 +67,16 @@ def evaluate(
     rows = with_good(rows, good or recorded_good(model.schema.provenance, rows))
     demand_grouped_splits(rows)
     judged = [row for row in rows if row.split in (split, "calibration") and row.label != "unknown"]
-    for warning in survey(manifest, judged):
+    for warning in survey(manifest, judged, progress):
         _log.warning("%s", warning)
     if unused := left_out(in_split(rows, split)):
         _log.info("Left out of split %s, for their label is not certain: %s", split, left_out_words(unused))
     demand_bit_depths(judged, model.schema.modalities)
     recipe = recipe_for(model, rows, recipe_file)
-    pieces, reference = (
-        Examined(model, manifest.parent, labelled(rows, name), partial(progress, name), recipe)
-        for name in (split, "calibration")
-    )
+    names = dict.fromkeys((split, "calibration"))
+    splits: dict[str, list[PieceRow]] = {name: labelled(rows, name) for name in names}
+    pieces, *others = examined_splits(model, manifest.parent, recipe, splits, progress)
+    reference = others[0] if others else pieces
     labels = _labels(pieces)
     dense, dense_findings = pieces.routed(Policy(mode="dense"))
     verdicts = pieces.verdicts(model.schema.policy)
@@ -76,7 +89,7 @@ def evaluate(
         _log.warning("%s", warning)
     by_class = _by_class(pieces, verdicts)
     comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
-    return Report(
+    report = Report(
         bundle=model.schema.name,
         version=model.schema.version,
         split=split,
@@ -90,7 +103,7 @@ def evaluate(
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
         only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
         decisions={"dense": _decisions(pieces, dense_findings), "routed": _decisions(pieces, findings)},
-        outcomes=outcomes(pieces),
+        outcomes=outcomes(pieces, partial(progress, "decisions")),
         encoder_cpu_s={"dense": _cpu_s(pieces, dense), "routed": _cpu_s(pieces, routed)},
         experts_run={"dense": sum(map(len, dense)), "routed": sum(map(len, routed))},
         dominance=shares,
@@ -100,6 +113,8 @@ def evaluate(
         pieces_routed=_results(pieces, verdicts),
         recipe="" if recipe_file is None else f"{recipe.name} {recipe.version}",
     )
+    progress(WHOLE, len(splits) + FILES + DECISIONS, len(splits) + FILES + DECISIONS)
+    return Evaluated(report, pieces, recipe, verdicts, comparable)
 
 
 def _noisy_or(pieces: Examined, reference: Examined) -> Scores:

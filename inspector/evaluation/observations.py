@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspector.dataset.manifest import PieceRow
+from inspector.dataset.progress import Count, uncounted
 from inspector.dataset.received import assembled, received
 from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
@@ -36,14 +37,15 @@ def _product(recipe: Recipe) -> str:
     return "part" if recipe.product == "*" else recipe.product
 
 
-def arrivals(root: Path, rows: Sequence[PieceRow]) -> list[Arrived]:
-    """Raises ManifestError, RecordingError for a file that cannot be used."""
+def arrivals(root: Path, rows: Sequence[PieceRow], reading: Count = uncounted) -> list[Arrived]:
+    """`reading` counts the pieces. Raises ManifestError, RecordingError for a file that cannot be used."""
     passes = Counter[str]()
     arrived = []
-    for row in rows:
+    for done, row in enumerate(rows, 1):
         inspection = InspectionId("evaluation", "files", row.piece_id, passes[row.piece_id])
         passes[row.piece_id] += 1
         arrived.append(Arrived(row, received(root, row), inspection))
+        reading(done, len(rows))
     return arrived
 
 

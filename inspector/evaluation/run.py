@@ -4,8 +4,8 @@ Returns scores and costs per piece; computes no figures.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from fusion.scored import ExpertSet
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, Expert, Policy
 from inspector.dataset.manifest import PieceRow
+from inspector.dataset.progress import Count, uncounted
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.observations import arrivals
 from inspector.evaluation.recipes import recipe_for
@@ -22,6 +23,7 @@ from inspector.framing.placement import Placement
 from inspector.inference.batching import MAX_BATCH
 from inspector.inference.examination import Examination, Strict
 from inspector.inference.model import Model, open_model
+from inspector.judging.class_scores import primary_of
 from inspector.judging.routed_judge import RoutedJudge
 from inspector.judging.routing import RoutedResult
 from inspector.recipe.decision import DecisionResult, Limits
@@ -29,6 +31,17 @@ from inspector.recipe.recipe import Recipe
 from inspector.recipe.recipes import Recipes
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.observation import Observation, State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A piece with all that there is to show of it."""
+
+    piece: Observation
+    verdict: pb.Verdict
+    """With evidence."""
+    images: Mapping[str, int]
+    """By camera, the index of the image that the evidence is about."""
 
 
 class Examined:
@@ -39,14 +52,15 @@ class Examined:
         model: Model,
         root: Path,
         rows: Sequence[PieceRow],
-        progress: Callable[[int, int], None],
+        progress: Count,
         recipe: Recipe | None = None,
+        reading: Count = uncounted,
     ) -> None:
-        """By default, a recipe that requires everything of every piece: see `recipe_for`. Raises ManifestError,
-        RecordingError."""
+        """By default, a recipe that requires everything of every piece: see `recipe_for`. `progress` counts the pieces
+        that were examined, `reading` before that those that were read. Raises ManifestError, RecordingError."""
         self.model, self.rows = model, tuple(rows)
         self.recipe = recipe or recipe_for(model, rows, None)
-        self._arrivals = arrivals(root, rows)
+        self._arrivals = arrivals(root, rows, reading)
         pieces = [piece.observed(self.recipe) for piece in self._arrivals]
         self._seen = Examination(model, pieces, 1, [self.recipe.plausibility] * len(pieces))
         self.cpu_s: list[dict[str, float]] = [{} for _ in rows]
@@ -105,6 +119,16 @@ class Examined:
             pieces = [piece.observed(self.recipe, removed) for piece in self._arrivals]
         judge = ReplayJudge(self._seen, self.recipe, with_policy(self.model, policy))
         return judge.judge(pieces)
+
+    def shown(self, index: int) -> Shown:
+        """One piece as the bundle judges it, with evidence whatever the decision is."""
+        recipe = self.recipe.model_copy(update={"evidence": "always"})
+        piece = self._seen.pieces[index]
+        (verdict,) = ReplayJudge(self._seen, recipe, self.model).judge([piece])
+        ran = experts_of(verdict)
+        outputs = self._seen.expert_outputs[index]
+        primaries = [primary_of(self.model.schema.experts, ran & outputs.keys(), name) for name in piece.views]
+        return Shown(piece, verdict, {e.modality: outputs[e.name].image for e in primaries if e is not None})
 
     def routed(self, policy: Policy, removed: str | None = None) -> tuple[list[ExpertSet], list[RoutedResult]]:
         """The same as sets of experts that ran and their findings; none ran on a rejected piece."""

@@ -1,5 +1,7 @@
 """Scores the defect classes of one piece, within the bounds of `fusion.class_scores`."""
 
+from collections.abc import Collection, Sequence
+
 from fusion.calibration import probability
 from fusion.class_scores import class_score
 from inspector.bundle.schema import Bundle, Calibration, Expert
@@ -72,6 +74,10 @@ def _own_chance(examination: Examination, row: int, modality: str) -> float | No
 
 def primary_expert(examination: Examination, row: int, modality: str) -> Expert | None:
     """The most expensive expert that ran on this modality, preferring non-scouts; None where none ran."""
-    looks = examination.expert_outputs[row]
-    seen = [e for e in examination.model.schema.experts if e.modality == modality and e.name in looks]
+    return primary_of(examination.model.schema.experts, examination.expert_outputs[row].keys(), modality)
+
+
+def primary_of(experts: Sequence[Expert], ran: Collection[str], modality: str) -> Expert | None:
+    """The same of experts that ran, by name."""
+    seen = [expert for expert in experts if expert.modality == modality and expert.name in ran]
     return max(seen, key=lambda expert: (not expert.scout, expert.cost_ms), default=None)

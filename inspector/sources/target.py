@@ -115,6 +115,8 @@ def bare_target(prefix: str, wish: Wish, cameras: Sequence[str], sensors: Sequen
     """A station without a configuration: cameras by name, sensors as NAME:KIND:RATE_HZ[:CHANNELS]. Raises
     TargetError."""
     station, product = wish.station or ANY_STATION, wish.product or ANY_PRODUCT
+    if wish.recipe is not None:
+        raise TargetError("--recipe names a recipe of a configuration: give --config, or leave it out")
     if wish.line is None:
         raise TargetError("without --config nobody knows the line: name it with --line")
     _check_names(wish.line, station, *cameras)

@@ -37,6 +37,25 @@ def area_under_curve(scores: Scores, labels: Labels) -> float:
     return float((below + up_to).mean() / (2 * len(good)))
 
 
+class RocCurve(NamedTuple):
+    """Both (K,), rising from 0 to 1: shares of the good and of the defective pieces at or above falling scores."""
+
+    good: Scores
+    defective: Scores
+
+
+def roc_curve(scores: Scores, labels: Labels) -> RocCurve:
+    """Its trapezoids add up to `area_under_curve`. Good and defective pieces are needed."""
+    cuts = np.unique(scores)[::-1]
+    good, defective = (_shares_from(np.sort(scores[side]), cuts) for side in (~labels, labels))
+    return RocCurve(good, defective)
+
+
+def _shares_from(ascending: Scores, cuts: Scores) -> Scores:
+    shares: Scores = 1 - np.searchsorted(ascending, cuts, side="left") / len(ascending)
+    return np.concatenate([[0.0], shares])
+
+
 def cross_entropy(logits_WP: Scores, labels: Labels) -> Scores:
     """(P,) loss of log-odds of a defect, mean over the first axis; NaN where one of them is."""
     known = ~np.isnan(logits_WP).any(0)

@@ -2,10 +2,13 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from inspector.statistics.evidence import Choice
 
 Kind = Literal["chance", "dominance", "epochs", "evidence", "labels", "limits", "recordings", "weights"]
 
@@ -55,3 +58,12 @@ def write_training_report(
     """One JSON object: `findings` (sentences), `warnings` (kind and text each), and further `figures`."""
     content = {"findings": list(findings), "warnings": [asdict(warning) for warning in warnings], **(figures or {})}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def choice_figures(choices: Sequence[Choice]) -> list[dict[str, object]]:
+    """For the JSON report. A gain that is not known is null: JSON has no NaN."""
+    return [asdict(choice) | ({} if _is_compared(choice) else {"gain": None}) for choice in choices]
+
+
+def _is_compared(choice: Choice) -> bool:
+    return choice.gain is not None and not math.isnan(choice.gain.mean)

@@ -12,7 +12,7 @@ from inspector.bundle.schema import Calibration
 from inspector.dataset.labels import own_group
 from inspector.evaluation.dominance import Decided, Dominance, decision_alone, dominance, own_auc
 from inspector.evaluation.noisy_or import truth
-from inspector.recipe.decision import Limits, decide
+from inspector.recipe.decision import DecisionResult, Limits, decide
 from inspector.training.calibration.certify import routed_scores
 from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedExpert
@@ -32,10 +32,10 @@ def trained_dominance(
 ) -> Dominance:
     """The gate is that of the final head on the pieces that it was fitted on; all else is cross-fitted."""
     ran = routed(policy, experts, scored, calibrations)
-    sets = {m.name: frozenset(e.name for e in experts if e.modality == m.name) for m in dataset.modalities}
+    sets = expert_sets_of(dataset, experts)
     decided = Decided(
         experts=experts,
-        decisions=_decisions(scored, ran, calibrations, sets),
+        decisions=[each.decision for each in decisions_of(scored, ran, calibrations, sets)],
         alone={name: _alone(scored, names, calibrations[names]) for name, names in sets.items()},
         ran=ran,
         gate=_gates(fusion, scored, ran, sets),
@@ -51,15 +51,20 @@ def trained_dominance(
     return dominance(decided, worth)
 
 
-def _decisions(
+def expert_sets_of(dataset: Dataset, experts: Sequence[TrainedExpert]) -> dict[str, ExpertSet]:
+    """The experts of each modality."""
+    return {m.name: frozenset(e.name for e in experts if e.modality == m.name) for m in dataset.modalities}
+
+
+def decisions_of(
     scored: Scored, ran: Sequence[ExpertSet], calibrations: Calibrations, sets: Mapping[str, ExpertSet]
-) -> list[pb.Decision]:
-    """As the service decides where every modality is required."""
+) -> list[DecisionResult]:
+    """As the service decides where every modality is required; `sets` as of `expert_sets_of`."""
     decisions = []
     for score, names in zip(routed_scores(scored, ran, calibrations).tolist(), ran, strict=True):
         missing = [modality for modality, experts in sets.items() if not names & experts]
         limits = _limits(calibrations[names]) if names else None
-        decisions.append(decide(None if np.isnan(score) else score, limits, missing).decision)
+        decisions.append(decide(None if np.isnan(score) else score, limits, missing))
     return decisions
 
 

@@ -11,7 +11,8 @@ import torch
 
 from fusion.scored import Scored
 from inspector.dataset.uncertain import left_out, uncertain_lines
-from inspector.training.advice import Advice, give
+from inspector.evaluation.dominance import Dominance
+from inspector.training.advice import Advice, choice_figures, give
 from inspector.training.card import ModelCardData, model_card
 from inspector.training.class_report import trained_class_report
 from inspector.training.config import TrainConfig
@@ -24,6 +25,7 @@ from inspector.training.export import TrainedBundle
 from inspector.training.findings import choices_of, dominance_of, fit_advice, limits_of, probabilities_of, provenance
 from inspector.training.judged import Judged
 from inspector.training.refit import not_refitted
+from inspector.training.report_page import Trained
 from inspector.training.trainer import Progress, Trainer, TrainOptions
 
 _log = logging.getLogger("inspector.training")
@@ -36,8 +38,10 @@ class Training:
     bundle: TrainedBundle
     scored: Scored
     findings: tuple[str, ...]
+    trained: Trained
+    """For the report as a page."""
     figures: Mapping[str, object] = field(default_factory=dict)
-    """Further entries of the JSON report: figures by class."""
+    """Further entries of the JSON report: choices, pieces left out, figures by class."""
 
 
 def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: Progress) -> Training:
@@ -56,9 +60,15 @@ def train(manifest: Path, config: TrainConfig, options: TrainOptions, progress: 
     results = trainer.cross_validate()
     kept = trainer.keep(results)
     judged = _judged(trainer, results, kept)
-    card = _card(trainer, results, kept, judged, warnings)
-    figures = {"left_out": left_out(dataset.rows), **({} if card.by_class is None else asdict(card.by_class))}
-    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), figures)
+    shares = dominance_of(trainer, judged)
+    card = _card(trainer, results, kept, judged, shares, warnings)
+    trained = Trained(f"Training of {config.name} {config.version}", dataset, judged, card, shares)
+    return Training(_bundle(trainer, judged, card), judged.scored, card.findings(), trained, _figures(dataset, card))
+
+
+def _figures(dataset: Dataset, card: ModelCardData) -> dict[str, object]:
+    by_class = {} if card.by_class is None else asdict(card.by_class)
+    return {"left_out": left_out(dataset.rows), "choices": choice_figures(card.choices), **by_class}
 
 
 def _prepare_torch(config: TrainConfig, options: TrainOptions) -> None:
@@ -85,11 +95,12 @@ def _card(
     results: Sequence[CrossValidationResult],
     kept: Kept,
     judged: Judged,
+    shares: Dominance,
     warnings: tuple[Advice, ...],
 ) -> ModelCardData:
     """With the warnings before and after fitting; raises StrictError for one under `strict`."""
     strict = trainer.options.strict
-    shares, limits = dominance_of(trainer, judged), limits_of(trainer, judged)
+    limits = limits_of(trainer, judged)
     warnings += give(fit_advice(trainer, results, kept.results, judged, shares), strict=strict)
     warnings += give(limits.warnings, strict=strict)
     return ModelCardData(

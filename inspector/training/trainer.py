@@ -14,6 +14,7 @@ from fusion.head import FusionHead
 from fusion.scored import Scored
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Split
+from inspector.dataset.progress import WHOLE
 from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds, scarcer
 from inspector.statistics.evidence import Choice
@@ -42,9 +43,6 @@ from inspector.training.refit import compare_refit, not_refitted
 
 Progress = Callable[[str, int, int], None]
 """Stage, steps done, steps in all."""
-
-WHOLE = "in all"
-"""The stage that counts the parts of the whole training."""
 
 JOINT_EPOCHS = 12
 """Used where the configuration gives no number."""

@@ -47,10 +47,10 @@ def encoded_piece(piece: Observation) -> tuple[dict[str, tuple[Picture, ...]], d
     return pictures, {name: sound for name, clip in piece.clips.items() if (sound := sound_of(clip)) is not None}
 
 
-def picture_of(image: Image) -> Picture:
+def picture_of(image: Image, max_side_px: int = MAX_SIDE_PX) -> Picture:
     """(H, W) or (H, W, 3) blue-green-red, 8 or 16 bits."""
     height_px, width_px = image.shape[:2]
-    shown = _scaled(_eight_bits(image))
+    shown = _scaled(_eight_bits(image), max_side_px)
     is_small = shown.shape[0] * shown.shape[1] <= MAX_PNG_PX
     kind, options = (".png", []) if is_small else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     _, data = cv2.imencode(kind, shown, options)
@@ -61,9 +61,9 @@ def _eight_bits(image: Image) -> NDArray[np.uint8]:
     return image.astype(np.uint8) if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
-def _scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _scaled(image: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
     height_px, width_px = image.shape[:2]
-    scale = MAX_SIDE_PX / max(height_px, width_px)
+    scale = max_side_px / max(height_px, width_px)
     if scale >= 1:
         return image
     size = max(1, round(width_px * scale)), max(1, round(height_px * scale))

@@ -44,7 +44,7 @@ FULL, QUICK = Size(2000, 400, 12), Size(200, 20, 2)
 def seen(is_defect: bool = False, score: float = 0.0) -> Seen:
     decision = Decision.DECISION_FAIL if is_defect else Decision.DECISION_PASS
     sensors = {"mic": Sensor(is_silent=False, is_stuck=False, score=score)}
-    return Seen(TopicPartition("t", 0), 0, 0, "a", "s", "", "1", decision, "", "b", False, False, 0.0, sensors)
+    return Seen(TopicPartition("t", 0), 0, 0, "a", "s", "", "1", decision, "", "", "b", False, False, 0.0, sensors)
 
 
 GOOD, BAD = seen(), seen(is_defect=True)

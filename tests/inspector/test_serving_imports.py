@@ -48,3 +48,10 @@ def test_a_worker_loads_no_page_and_no_database() -> None:
     assert "grpc" in loaded
     # Kafka's client is loaded where the log is Kafka.
     assert loaded & {"starlette", "uvicorn", "jinja2", "sqlalchemy", "alembic", "paho", "kafka"} == set()
+
+
+def test_evaluate_runs_without_the_training_half() -> None:
+    script = "import json, sys, inspector.cli.evaluating; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert loaded & (TRAINING | {"scipy", "pandas", "matplotlib"}) == set()

@@ -192,7 +192,7 @@ class ServiceLine:
     def verdicts(self) -> list[Verdict]:
         return [Verdict.FromString(record.value) for record in self.stored("verdicts")]
 
-    def wait_for_verdicts(self, pieces: Sequence[str], timeout_s: float = 30.0) -> None:
+    def wait_for_verdicts(self, pieces: Sequence[str], timeout_s: float = 60.0) -> None:
         expected = set(pieces)
         wait_for(
             lambda: expected <= {verdict.inspection.piece_id for verdict in self.verdicts()},

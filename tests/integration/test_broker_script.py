@@ -49,5 +49,5 @@ def script(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_the_broker_stops_with_its_script(script: subprocess.Popen[str], number: signal.Signals) -> None:
     (broker,) = psutil.Process(script.pid).children()
     script.send_signal(number)
-    assert script.wait(10) == (-number if number is signal.SIGKILL else 0)
-    assert psutil.wait_procs([broker], timeout=10)[1] == []
+    assert script.wait(60) == (-number if number is signal.SIGKILL else 0)
+    assert psutil.wait_procs([broker], timeout=60)[1] == []

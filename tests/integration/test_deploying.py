@@ -83,7 +83,7 @@ def test_a_worker_killed_while_it_loads_comes_back_with_what_counts(line: Servic
         assert command(line, "deploy", str(bundle(line, "2")), "--no-wait").exit_code == 0
         wait_for(lambda: "deployment 1 is checking here" in line.log_text, 60, "the worker to check")
         process.signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
     publish(line, after)
     with line.start("worker"):
         line.wait_for_verdicts([*before, *after])
@@ -143,7 +143,7 @@ def test_a_shadow_judges_next_to_the_line_and_a_canary_in_it(line: ServiceLine) 
         assert command(line, "deploy", tried, "--shadow").exit_code == 0
         publish(line, ["p0", "p1"])
         line.wait_for_verdicts(["p0", "p1"])
-        wait_for(lambda: len(line.stored("shadow")) == 2, 10, "the shadow's verdicts")
+        wait_for(lambda: len(line.stored("shadow")) == 2, 60, "the shadow's verdicts")
         assert command(line, "deploy", tried, "--canary-stations", "st-1").exit_code == 0
         publish(line, ["p2"])
         line.wait_for_verdicts(["p2"])

@@ -28,7 +28,7 @@ class Reader:
         consumer.assign([self.a, self.b])
         consumer.seek_to_beginning()
 
-    def poll_until(self, at: TopicPartition, count: int, timeout_s: float = 5.0) -> None:
+    def poll_until(self, at: TopicPartition, count: int, timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
         while len(self.offsets[at]) < count and time.monotonic() < deadline:
             for partition, messages in self.consumer.poll(timeout_ms=100).items():

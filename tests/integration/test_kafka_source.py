@@ -260,7 +260,7 @@ def test_a_group_without_offsets_learns_of_the_verdicts_that_the_line_has(
     assert [verdict.value for verdict in gained.verdicts] == [b"A", b"B", b"C"]
     assert (position.offset, OffsetMetadata.decode(position.memo, position.offset).read) == (start, 3)
     assert gained.starts[frames(line).topic] == start
-    assert [record.value for record in poll_until(worker.source, 3, timeout_s=3.0 if values else 0.5)[1]] == values
+    assert [record.value for record in poll_until(worker.source, 3, timeout_s=60.0 if values else 0.5)[1]] == values
 
 
 def test_offsets_that_another_program_has_reset_do_not_hide_the_verdicts(

@@ -21,4 +21,4 @@ def test_a_backlog_on_four_partitions_is_judged_although_the_worker_is_killed(bo
 def test_a_process_that_takes_more_than_its_limit_is_killed(tmp_path: Path) -> None:
     with memory_limit(64 * 2**20) as limit:
         process = limit.start([sys.executable, "-c", "bytearray(2**28).replace(b'a', b'b')"], tmp_path / "log")
-        assert process.wait(20) == -9
+        assert process.wait(60) == -9

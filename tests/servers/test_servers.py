@@ -52,7 +52,7 @@ def test_mosquitto_keeps_retained_messages_over_a_restart(tmp_path: Path) -> Non
 def test_alertmanager_answers(tmp_path: Path) -> None:
     with running_alertmanager(tmp_path) as server:
         status = f"http://127.0.0.1:{server.port}/api/v2/status"
-        assert "versionInfo" in json.loads(urllib.request.urlopen(status, timeout=10).read())
+        assert "versionInfo" in json.loads(urllib.request.urlopen(status, timeout=60).read())
     assert not accepts(server.port)
 
 

@@ -9,6 +9,7 @@ from inspector.dataset.check.labels import label_findings
 from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.report import DataReport, counted
 from inspector.dataset.findings import Finding, errors
+from inspector.dataset.good_class import question
 from inspector.dataset.manifest import ManifestError, PieceRow, ScannedManifest, scan_manifest
 from inspector.dataset.progress import Progress, silent
 from inspector.dataset.repeats import contradictions, is_leak, leaks, repeats, uses_by_content
@@ -33,7 +34,16 @@ def check_data(path: Path, progress: Progress = silent, relabel: Relabel = Label
     findings += [Finding("recordings", text) for text in surveyed.warnings]
     findings += _content_findings(manifest.parent, rows, relabel) if rows else ()
     findings = sorted(findings, key=lambda finding: finding.severity != "error")
-    return DataReport(manifest, rows, scanned.lines, findings, scanned.notes, surveyed.num_files, counted(rows))
+    return DataReport(
+        manifest, rows, scanned.lines, findings, scanned.notes, surveyed.num_files, _counts(rows, relabel)
+    )
+
+
+def _counts(rows: Sequence[PieceRow], relabel: Relabel) -> dict[str, dict[str, int]]:
+    try:
+        return counted(relabel(rows).rows)
+    except ValueError:  # it is a finding already
+        return counted(rows)
 
 
 def _manifest_in(path: Path) -> Path:
@@ -69,9 +79,10 @@ def _content_findings(root: Path, rows: Sequence[PieceRow], relabel: Relabel) ->
     yield from repeat_findings(root, dataset)
     if {row.label for row in rows} == {"ok"}:
         return  # `inspector fit --good-only` takes them as they are
-    yield from label_findings(dataset)
+    if question(dataset.rows) is None:  # else nearly all that follows is due to that
+        yield from label_findings(dataset)
+        yield from part_findings(dataset)
     yield from fewest_findings(dataset)
-    yield from part_findings(dataset)
 
 
 def repeat_findings(root: Path, dataset: LabelledRows) -> Iterator[Finding]:

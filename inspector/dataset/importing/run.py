@@ -13,52 +13,27 @@ import cv2
 from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.run import MANIFEST
 from inspector.dataset.division.divide import divide
-from inspector.dataset.division.shares import Shares
 from inspector.dataset.findings import errors
-from inspector.dataset.importing.grouping import EACH_FILE, FILE, Grouping
+from inspector.dataset.importing.grouping import FILE
 from inspector.dataset.importing.items import DataImportError, Item, is_image
+from inspector.dataset.importing.options import ImportOptions, refuse_unused
 from inspector.dataset.manifest import (
     ImageRow,
     Label,
     ManifestError,
     PieceRow,
-    RawPixels,
     SignalRow,
     write_manifest,
 )
 from inspector.dataset.progress import Progress, silent
 from inspector.dataset.raw_images import MOSAIC, RAW_SUFFIXES
-from inspector.dataset.recordings import PLAIN, Layout, RecordingError, stated_rate_hz
-from streams.join.assembly import BitDepth
-from streams.observation import SensorKind
+from inspector.dataset.recordings import Layout, RecordingError, stated_rate_hz
 
 _ID = re.compile(r"[^\w.\-]+")
 _MAX_ID = 120
 _STAGE = "files"
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """Choices that the source leaves open."""
-
-    out: Path
-    """New folder for the manifest."""
-    shares: Shares
-    camera: str = "camera"
-    sensor: str = "sensor"
-    kind: SensorKind = "audio"
-    rate_hz: float | None = None
-    """Of files that do not state it."""
-    layout: Layout = PLAIN
-    bit_depth: BitDepth | None = None
-    pixels: RawPixels | None = None
-    """Packing of files without a header, or of mosaics kept as grey images."""
-    size_px: tuple[int, int] | None = None
-    """Width and height of files without a header."""
-    grouping: Grouping = EACH_FILE
-    copy: bool = False
-    """Whether the recordings are copied into the folder."""
-    seed: int = 0
+RATE_TOLERANCE = 0.01
+"""Times in a CSV file state a rate no more exactly."""
 
 
 @dataclass
@@ -78,7 +53,9 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
     if manifest.exists():
         raise DataImportError(f"{manifest}: exists already; name a new folder with --out")
     root = source if source.is_dir() else source.parent
-    pieces = _pieces(root, list(items))
+    listed = list(items)
+    refuse_unused(options, {item.path.suffix.lower() for item in listed})
+    pieces = _pieces(root, listed)
     options.out.mkdir(parents=True, exist_ok=True)
     writer = _Writer(root, options)
     rows = []
@@ -179,6 +156,10 @@ class _Writer:
             if self._options.rate_hz is None:
                 raise DataImportError(f"{exc} (with --rate HZ, `inspector data check` lists all bad files)") from exc
             stated = None
+        if stated and self._options.rate_hz and abs(stated - self._options.rate_hz) > RATE_TOLERANCE * stated:
+            raise DataImportError(
+                f"{path}: states {stated:g} Hz, --rate says {self._options.rate_hz:g} Hz: leave it out"
+            )
         rate_hz = stated or self._options.rate_hz
         if rate_hz is None:
             raise DataImportError(f"{path}: does not state its sample rate: give it with --rate HZ")

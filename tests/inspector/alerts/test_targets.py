@@ -52,7 +52,7 @@ class Subscriber:
         self._client.on_message = lambda _, __, message: self.messages.append(message)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self.subscribed.wait(20)
+        assert self.subscribed.wait(60)
 
     def bodies(self, ending: str) -> list[dict[str, str]]:
         messages = [message for message in list(self.messages) if message.topic.endswith(ending)]
@@ -73,7 +73,7 @@ class Subscriber:
 
 def active_at(port: int) -> dict[str, dict[str, object]]:
     """What Alertmanager knows, by our key."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=60) as answer:
         return {alert["labels"]["inspector_key"]: alert for alert in json.loads(answer.read())}
 
 

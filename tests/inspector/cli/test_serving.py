@@ -94,7 +94,7 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
     @contextmanager
     def opening(service: Service, stop: Event, registry: CollectorRegistry, *, is_worker: bool) -> Iterator[Deployed]:
         DeployMetrics(registry, targets_of(service))
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
             read.append(answer.read().decode())
         raise PreparationCancelledError
         yield
@@ -106,7 +106,7 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
 
 def is_standing(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{address}/health", timeout=10):
+        with urllib.request.urlopen(f"http://{address}/health", timeout=60):
             return False
     except urllib.error.HTTPError as answer:
         return answer.code == 503

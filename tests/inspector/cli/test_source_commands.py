@@ -215,3 +215,10 @@ def test_columns_of_a_csv_file_are_chosen_as_in_training(config: Path, tmp_path:
     done = source("folder", folder, "--once", "--journal", tmp_path / "two", "--columns", "2", "--config", config)
     assert "1 pieces of 2 files on" in done.output, done.output
     assert "SignalChunk" in types(config)
+
+
+def test_names_that_the_recipe_gives_are_not_given_again(config: Path) -> None:
+    done = source("folder", config.parent, "--once", "--camera", "top", "--config", config)
+    assert (done.exit_code, "with --config the recipe names them" in done.output) == (2, True)
+    done = source("camera", "0", "--kafka", "127.0.0.1:9", "--line", "l", "--camera", "top", "--recipe", "cup")
+    assert (done.exit_code, "--recipe names a recipe of a configuration" in done.output) == (1, True), done.output

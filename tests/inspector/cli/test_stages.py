@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from inspector.cli.stages import WHOLE, Stage, Stages, stage_of
+from inspector.cli.stages import Stage, Stages, stage_of
+from inspector.dataset.progress import WHOLE
 
 
 class Clock:

@@ -8,13 +8,13 @@ import pytest
 from inspector.dataset.check.evidence import fewest_findings
 from inspector.dataset.check.labelled import LabelledRows
 from inspector.dataset.good_class import PROVENANCE_KEY, as_trained, question, recorded_good, with_good
-from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow
+from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split
 
 CLASSES = ("crazing", "patches", "scratches")
 
 
 def row(number: int, *defects: str, label: Label = "nok") -> PieceRow:
-    split = "train" if number % 2 else "calibration"
+    split: Split = "train" if number % 2 else "calibration"
     image = ImageRow(camera="top", path=f"{number}.png")
     return PieceRow(
         piece_id=f"p{number}", images=(image,), label=label, defects=defects, split=split, groups={"lot": str(number)}

@@ -113,6 +113,22 @@ def test_raw_pixels_are_imported_with_their_packing(tmp_path: Path) -> None:
     assert (row.images[0].pixels, row.images[0].width_px, row.images[0].height_px) == ("MONO8", 100, 80)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--columns", "x"), "--columns is for .csv, .tdms, and there are only .wav"),
+        (("--channels-first",), "--channels-first is for .npy"),
+        (("--bit-depth", "12"), "--bit-depth is for"),
+        (("--rate", "44100"), "states 16000 Hz, --rate says 44100 Hz"),
+    ],
+)
+def test_an_option_that_concerns_no_file_is_refused(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    for name in ("good", "worn"):
+        sound(tmp_path / "in" / name / "1.wav")
+    said = run("folders", tmp_path / "in", *options, "--out", tmp_path / "set")
+    assert (said.exit_code, message in said.output) == (1, True), said.output
+
+
 def test_folders_of_splits_are_no_classes(tmp_path: Path) -> None:
     source = class_folders(tmp_path, ("good", "crack"))
     (tmp_path / "split" / "val").mkdir(parents=True)
@@ -296,7 +312,7 @@ def test_names_of_recordings_say_label_and_group(tmp_path: Path, suffix: str) ->
                 )
     (tmp_path / "in" / f"notes{suffix}").write_text("nothing")
     extra = () if suffix == ".wav" else ("--rate", "25600", "--kind", "vibration")
-    turned = ("--channels-first",) if suffix == ".npy" else ("--columns", "y")
+    turned = {".npy": ("--channels-first",), ".csv": ("--columns", "y")}.get(suffix, ())
     pattern = r"(?P<motor>\w+)_(?P<label>\w+)_\d+"
     rows = imported(
         *(tmp_path, "recordings", tmp_path / "in", "--pattern", pattern, "--sensor", "acc"),

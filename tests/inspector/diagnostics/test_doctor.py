@@ -181,7 +181,7 @@ def test_a_microphone_without_portaudio_names_it(monkeypatch: pytest.MonkeyPatch
         raise OSError("PortAudio library not found")
 
     monkeypatch.setattr(source_packages, "version", lambda _: "0.5")
-    monkeypatch.setattr(source_packages.importlib, "import_module", broken)
+    monkeypatch.setattr("inspector.diagnostics.source_packages.importlib.import_module", broken)
     finding = source_packages.source_findings()[0]
     assert (finding.state, finding.detail) == ("optional", "PortAudio library not found")
     assert "libportaudio2" in finding.remedy

@@ -161,7 +161,7 @@ def test_a_recording_of_another_form_is_refused_with_its_piece(model: Model, tmp
 
 @pytest.mark.train
 def test_the_command_writes_what_the_service_would_say(tmp_path: Path) -> None:
-    cli = pytest.importorskip("inspector.cli.training", reason="needs the training half")
+    cli = pytest.importorskip("inspector.cli.evaluating", reason="needs the training half")
     bundle = write_toy_bundle(tmp_path / "bundle")
     rows = [row(tmp_path, images, 16, f"t{images}") for images in (1, 0)]
     rows += [row(tmp_path, name=f"c{n}") for n in range(4)]

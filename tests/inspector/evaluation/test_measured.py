@@ -15,7 +15,7 @@ from inspector.bundle.schema import Certificate, Claim
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, Split, write_manifest
 from tests.bundles import grey, hum, write_toy_bundle
 
-cli = pytest.importorskip("inspector.cli.training", reason="needs the training half")
+cli = pytest.importorskip("inspector.cli.evaluating", reason="needs the training half")
 evaluation = pytest.importorskip("inspector.evaluation.evaluate", reason="needs the training half")
 measured = pytest.importorskip("inspector.evaluation.measured", reason="needs the training half")
 

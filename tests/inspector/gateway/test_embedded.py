@@ -91,9 +91,9 @@ def test_live_on_an_empty_log(file_log: EmbeddedLog, start: Start) -> None:
             target=lambda: pieces.extend(v.inspection.piece_id for v, _ in itertools.islice(watch, 3))
         )
         reader.start()
-        assert watch.positioned.wait(5)
+        assert watch.positioned.wait(60)
         append(file_log, range(3))
-        reader.join(10)
+        reader.join(60)
         watch.close()
     assert pieces == ["000000", "000001", "000002"]
 

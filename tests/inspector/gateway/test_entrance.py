@@ -71,8 +71,8 @@ def served(client: Client) -> None:
     assert client.model().bundle == "demo"
     assert client.inspect(request([frame(), frame(1)])).inspection.piece_id == "000001"
     health = health_pb2_grpc.HealthStub(client._channel)
-    assert health.Check(PROBE, timeout=5).status == health_pb2.HealthCheckResponse.SERVING
-    watch = InspectionServiceStub(client._channel).WatchVerdicts(WatchVerdictsRequest(), timeout=5)
+    assert health.Check(PROBE, timeout=60).status == health_pb2.HealthCheckResponse.SERVING
+    watch = InspectionServiceStub(client._channel).WatchVerdicts(WatchVerdictsRequest(), timeout=60)
     next(watch)
     watch.cancel()
 
@@ -132,7 +132,7 @@ def test_invalid_requests_are_refused_with_a_reason(gateways: Gateways, messages
     with grpc.insecure_channel(gateways().address) as channel:
         get_verdict: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(SERVICE + "GetVerdict")
         with pytest.raises(grpc.RpcError) as refused:
-            get_verdict(iter(messages), timeout=5)
+            get_verdict(iter(messages), timeout=60)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert says in (refused.value.details() or "")
 
@@ -185,7 +185,7 @@ def test_waiting_requests_are_not_parsed(
 
     def slowly(observations: Sequence[Observation]) -> list[Verdict]:
         at_work.set()
-        assert release.wait(10)
+        assert release.wait(60)
         return plain(observations)
 
     monkeypatch.setattr(judge, "judge", slowly)
@@ -199,7 +199,7 @@ def test_waiting_requests_are_not_parsed(
     with grpc.insecure_channel(gateway.address) as channel:
         inspect = InspectionServiceStub(channel).Inspect
         calls = [inspect.future(request()) for _ in range(6)]
-        assert at_work.wait(5)
+        assert at_work.wait(60)
         until(lambda: sum(call.done() for call in calls) == 3)
         assert len(parsed) == 1
         release.set()
@@ -214,7 +214,7 @@ def test_the_queue_of_inspect_takes_turns_between_clients(
     go = threading.Semaphore(0)
 
     def stepwise(observations: Sequence[Observation]) -> list[Verdict]:
-        assert go.acquire(timeout=10)
+        assert go.acquire(timeout=60)
         return plain(observations)
 
     monkeypatch.setattr(judge, "judge", stepwise)

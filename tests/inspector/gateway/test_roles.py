@@ -406,6 +406,11 @@ def test_a_client_does_not_show_its_token_unencrypted_to_another_machine() -> No
     Client("gateway.example:50051", ClientTls(Path(__file__)), ClientToken("x")).close()
 
 
+def test_a_token_that_notepad_saved_with_a_mark_is_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("abc\r\n", encoding="utf-8-sig")
+    assert ClientToken(file=tmp_path / "token").text == "abc"
+
+
 @pytest.mark.parametrize("text", ["", "\n", "a\nb", "\xff"])
 def test_a_file_that_holds_no_token_is_an_error_that_says_so(tmp_path: Path, text: str) -> None:
     file = tmp_path / "token"

@@ -176,14 +176,14 @@ def test_inspect_is_bounded(gateways: Gateways, clients: Clients, judge: Countin
 
     def slowly(observations: Sequence[Observation]) -> list[Verdict]:
         at_work.release()
-        assert release.wait(10)
+        assert release.wait(60)
         return plain(observations)
 
     judge.judge = slowly  # type: ignore[method-assign]
     client = clients(gateways(inspect_concurrency=1, inspect_queue=1))
     with ThreadPoolExecutor(3) as threads:
         calls = [threads.submit(client.inspect, request()) for _ in range(3)]
-        assert at_work.acquire(timeout=5)
+        assert at_work.acquire(timeout=60)
         until(lambda: any(call.done() for call in calls))
         release.set()
         codes = [error.code if isinstance(error := call.exception(), ClientError) else None for call in calls]

@@ -127,7 +127,7 @@ def test_watching_says_that_all_places_are_taken(gateways: Gateways, put: Put) -
     with Client(gateway.address) as client, ThreadPoolExecutor(1) as pool:
         held = client.watch()
         pool.submit(lambda: list(held))
-        assert held.positioned.wait(5)
+        assert held.positioned.wait(60)
         watching = pool_run(gateway, "--from", "earliest", "--count", "1")
         time.sleep(0.5)
         held.close()

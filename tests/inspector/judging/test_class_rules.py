@@ -24,7 +24,7 @@ RULES = {
 
 
 def ruled(
-    ruling: DecisionResult, score: float, rules: Mapping[str, DefectRule] | None = None, **scores: float
+    ruling: DecisionResult, score: float, rules: Mapping[str, DefectRule] | None = None, /, **scores: float
 ) -> tuple[str, list[str], str, str]:
     classes = [pb.ClassProbability(name=name, probability=value) for name, value in scores.items()]
     result = rule_by_class(RULES if rules is None else rules, ruling, score, classes)

@@ -81,7 +81,7 @@ def test_a_child_ends_with_a_service_that_was_killed(script: list[str], tmp_path
     (child,) = psutil.Process(service.pid).children()
     service.kill()
     service.wait()
-    assert psutil.wait_procs([child], timeout=20)[1] == []
+    assert psutil.wait_procs([child], timeout=60)[1] == []
 
 
 @pytest.mark.usefixtures("runs_scripts")

@@ -135,7 +135,7 @@ def test_an_error_of_the_configuration_ends_the_floor(service: Service) -> None:
 def read(address: str) -> str:
     """ "" while nobody answers there."""
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
             text: str = answer.read().decode()
     except OSError:
         return ""

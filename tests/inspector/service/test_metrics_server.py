@@ -46,7 +46,7 @@ def scrape(server: MetricsServer) -> bytes:
 
 
 def test_metrics(server: MetricsServer) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=60) as response:
         assert response.headers["Content-Type"].startswith("text/plain")
         assert b"answer 42.0" in response.read()
 
@@ -138,7 +138,7 @@ def test_tls_and_its_renewal(registry: CollectorRegistry, tmp_path: Path, monkey
         assert handshake(server, first) == b"HTTP/1.1 200 OK"
         assert b"answer" not in scrape(server)
         issue(second, tmp_path)
-        deadline_s = time.monotonic() + 5
+        deadline_s = time.monotonic() + 60
         while time.monotonic() < deadline_s:
             try:
                 assert handshake(server, second) == b"HTTP/1.1 200 OK"

@@ -89,6 +89,8 @@ def test_warnings_are_on_the_screen_in_the_report_and_in_the_card(folder: Path) 
     assert f"- chance: {text}" in result.output
     assert "## Warnings of the training" in card
     assert f"- **chance**: {text}" in card
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(part in page for part in ("Picture of top of piece", "Trace of mic of piece", "Choices of the training"))
 
 
 def test_under_strict_a_warning_of_the_fit_leaves_an_old_bundle_alone(folder: Path) -> None:

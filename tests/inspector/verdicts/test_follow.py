@@ -92,7 +92,7 @@ def run_until(source: EmbeddedLog, store: SqliteStore, num_pieces: int) -> None:
             stop.wait(0.01)
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
 
 
