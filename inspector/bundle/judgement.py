@@ -27,7 +27,7 @@ class ClassScale(Part):
     parts: int = Field(ge=0)
     """Independent parts that showed the class."""
     shared: bool
-    """True: too few parts; this is the scale of all classes together, and scores by it are raw."""
+    """True: too few parts; this is the scale of all classes that the same sensors show, and scores by it are raw."""
 
 
 class LimitEvidence(Part):
