@@ -19,6 +19,12 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "configuration of a training": TrainConfig,
 }
 """Kinds of TOML files."""
+_NAMES: Mapping[str, str] = {
+    "service.toml": "configuration of a service",
+    "recipe.toml": "recipe",
+    "train.toml": "configuration of a training",
+}
+"""Kinds of files that are not there yet, or have no key yet."""
 
 
 class _AnyKeys(BaseModel):
@@ -39,7 +45,12 @@ def kind_of(file: Path) -> tuple[str, type[BaseModel]]:
         return "bundle's content", Bundle
     if file.suffix == ".jsonl":
         return "data set's manifest, one object a line", PieceRow
+    usual = _NAMES.get(file.name)
+    if usual is not None and not file.exists():
+        return usual, KINDS[usual]
     keys = (load_toml(file, _AnyKeys).model_extra or {}).keys()
+    if usual is not None and not keys:
+        return usual, KINDS[usual]
     shared = {name: len(keys & model.model_fields.keys()) for name, model in KINDS.items()}
     name = max(shared, key=lambda kind: shared[kind])
     if not shared[name]:

@@ -39,6 +39,16 @@ def test_a_file_with_mistakes_is_explained_too(tmp_path: Path) -> None:
     assert "is a recipe" in output
 
 
+@pytest.mark.parametrize("name", ["service", "recipe", "train"])
+def test_keys_of_a_file_with_the_usual_name_are_listed_before_it_is_written(tmp_path: Path, name: str) -> None:
+    file = tmp_path / f"{name}.toml"
+    missing = listed(str(file))
+    file.write_text("")
+    assert listed(str(file)) == missing
+    assert missing[0] == 0
+    assert "Its keys:" in missing[1]
+
+
 @pytest.mark.parametrize("text", ["x = 1\n", "", "not toml"])
 def test_a_file_of_no_kind_is_refused_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.toml").write_text(text)
