@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, exists, select
 
 from inspector.archive.database import Database
 from inspector.archive.dialect import insert
+from inspector.archive.migrate import upgrade
 from inspector.archive.schema import HOLDS, REMOVED, VERDICTS
 from inspector.archive.settings import ArchiveSettings
 from inspector.archive.totals import change_totals, totals
@@ -60,9 +61,10 @@ class RowRetention:
         self._database, self._limits, self._stop, self._clock_ns = database, limits, stop, clock_ns
 
     def run(self) -> None:
-        """Until `stop` is set; an outage is waited out."""
+        """Until `stop` is set; an outage is waited out. Raises DatabaseError."""
         while not self._stop.is_set():
             try:
+                upgrade(self._database)  # at the first start this thread may be the first
                 self.apply()
             except StoreError as exc:
                 log.warning("Old verdicts cannot be removed now (%s); tries again in an hour.", exc)

@@ -101,9 +101,17 @@ class FeedbackPublisher:
     """Takes findings from the outbox to the log, in the thread that calls `run`."""
 
     def __init__(
-        self, source: Publishing, prefix: str, outbox: Outbox, clock_ns: Callable[[], int] = time.time_ns
+        self,
+        source: Publishing,
+        prefix: str,
+        outbox: Outbox,
+        clock_ns: Callable[[], int] = time.time_ns,
+        *,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        """`prepare` makes the tables where this thread is the first."""
         self._log, self._prefix, self._outbox, self._clock_ns = source, prefix, outbox, clock_ns
+        self._prepare = prepare
         self._publisher: Publisher | None = None
 
     def run(self, stop: Event) -> None:
@@ -111,6 +119,7 @@ class FeedbackPublisher:
         outage = Outage(LINES, POLICY)
         while not stop.is_set():
             try:
+                self._prepare()
                 delay_s = 0.0 if self.publish_next() else POLL_S
                 outage.worked()
             except outage.errors as error:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
+from inspector.archive.migrate import upgrade
 from inspector.archive.opening import open_database
 from inspector.archive.recordings.kept_inputs import KeptInputs
 from inspector.archive.recordings.objects import ObjectStoreError
@@ -39,7 +40,7 @@ def review_part(service: Service, registry: CollectorRegistry, stop: Event) -> I
         outbox = Outbox(database)
         metrics = ReviewMetrics(registry)
         filling = Filling(database, config.review.settings, outbox, metrics)
-        publisher = FeedbackPublisher(source, config.prefix, outbox)
+        publisher = FeedbackPublisher(source, config.prefix, outbox, prepare=lambda: upgrade(database))
         with working({"review-queue": filling.run, "review-outbox": publisher.run}, stop):
             yield
 

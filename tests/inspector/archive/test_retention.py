@@ -2,6 +2,8 @@
 
 import threading
 from collections import Counter
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -9,9 +11,12 @@ from sqlalchemy import func, select
 from inspector.archive import retention
 from inspector.archive.database import Database
 from inspector.archive.find import Archive, PieceFilter
+from inspector.archive.migrate import upgrade
 from inspector.archive.retention import Limits, RowRetention
 from inspector.archive.schema import HEAT_MAPS, HOLDS, REMOVED, VERDICT_BODIES, VERDICTS
+from inspector.review.outbox import FeedbackPublisher, Outbox
 from protos.inspection.v1.verdict_pb2 import DECISION_FAIL, DECISION_PASS, DECISION_REVIEW
+from streams.log import Publisher
 from tests.inspector.archive.parts import BEGIN_NS, SECOND_NS, fill
 
 NUM = 100
@@ -27,6 +32,29 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def apply(database: Database, limits: Limits) -> int:
     return RowRetention(database, limits, threading.Event(), lambda: NOW_NS).apply()
+
+
+class OneRound(threading.Event):
+    """Ends the loop that waits on it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+def test_the_first_start_makes_the_tables_and_warns_of_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Database(f"sqlite:///{tmp_path / 'new.sqlite'}")) as database:
+        RowRetention(database, Limits(FOREVER), OneRound()).run()
+        FeedbackPublisher(_NoLog(), "t", Outbox(database), prepare=lambda: upgrade(database)).run(OneRound())
+        assert left(database) == []
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+class _NoLog:
+    def publisher(self) -> Publisher:
+        raise AssertionError("there is nothing to publish")
 
 
 def left(database: Database) -> list[int]:
