@@ -122,7 +122,8 @@ def _place(file: Path, images: Path | None, name: str) -> Path:
     path = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if path is None:
         places = ", ".join(map(str, folders))
-        raise DataImportError(f"{file}: image {name} is in none of {places}; name the folder with --images")
+        remedy = "write its name with / for \\, below that folder" if "\\" in name else "name the folder with --images"
+        raise DataImportError(f"{file}: image {name} is in none of {places}; {remedy}")
     return path
 
 

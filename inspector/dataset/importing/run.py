@@ -76,7 +76,10 @@ def _pieces(root: Path, items: Sequence[Item]) -> dict[str, list[Item]]:
     used: Counter[str] = Counter()
     for item in items:
         if not item.path.is_file():
-            raise DataImportError(f"{item.path}: does not exist; correct the table, or restore the file")
+            remedy = (
+                "write / for \\ in its paths" if "\\" in str(item.path) else "correct the table, or restore the file"
+            )
+            raise DataImportError(f"{item.path}: does not exist; {remedy}")
         if item.piece_id is not None:
             pieces[item.piece_id].append(item)
             continue

@@ -233,6 +233,10 @@ def box(number: int | str, bbox: tuple[int, ...] = (30, 10, 20, 10)) -> dict[str
     [
         ({"categories": []}, "an annotation has category 1, which is not listed"),
         ({"images": [image(0, "gone.png")], "annotations": []}, "image gone.png is in none of"),
+        (
+            {"images": [image(0, "C:\\p\\1.png")], "annotations": []},
+            "; write its name with / for \\, below that folder",
+        ),
         ({"images": [image(1, side=10**6)], "annotations": [box(1)]}, "has more than 64000000 px"),
         ({"images": 3}, "images: Input should be a valid array; expected a COCO file"),
         ({"annotations": [box(999)]}, "of image 999, which is not listed: its image would count as good"),
@@ -340,6 +344,7 @@ def test_a_table_of_labels_gives_pieces_with_pictures_and_sounds(tmp_path: Path,
         ([], "has no row below its line of names"),
         (["0.png,ok"], "labels.csv:2: has 2 cells, the line of names 3; complete the line"),
         (["0.png,ok,7", "1.png,oil, and dirt,7"], "labels.csv:3: has 4 cells, the line of names 3"),
+        (["p\\0.png,ok,7"], "does not exist; write / for \\ in its paths"),
         (["0.png,ok,7", '"1.png,ok,7'], "look for a quotation mark without its pair"),
     ],
 )
