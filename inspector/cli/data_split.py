@@ -33,13 +33,14 @@ def split(
 
     Each split gets about its share of every label and class, as far as groups allow. Where groups of two axes tie
     nearly all pieces together (each picture with several sounds), the groups of each axis are divided and the pieces
-    between two splits are left out, into a file of their own.
+    between two splits are left out, into a file of their own. Splits that the manifest has are made anew; a manifest
+    of one's own may lack them.
 
     \b
     inspector data split set/manifest.jsonl --shares 60/20/20 --by tile,motor
     inspector train set/manifest-split.jsonl --out bundle
     """
-    rows = [_without(row, forget) for row in read_manifest(manifest)]
+    rows = [_without(row, forget) for row in read_manifest(manifest, is_undivided=True)]
     axes = by.split(",") if by else sorted({name for row in rows for name in row.groups})
     parts = parse_shares(shares)
     division = divide(manifest.parent, rows, parts, axes, seed, keep_all=keep_all)
