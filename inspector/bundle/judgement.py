@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from inspector.bundle.part import Name, Part
+
+_EARLIER_NAMES = {"asked": "target_rate", "plain": "observed_limit"}
+"""Of keys in bundles that were trained before these names."""
 
 
 class Platt(Part):
@@ -48,6 +51,13 @@ class LimitEvidence(Part):
     method: Literal["count", "tail", "calibration"]
     """`count`: by the number of pieces beyond it. Too few for that: `tail`, by the scale of an exponential tail, or
     `calibration`, by what calibrated log-odds state of all pieces."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_names(cls, content: object) -> object:
+        if not isinstance(content, Mapping):
+            return content
+        return {_EARLIER_NAMES.get(key, key): value for key, value in content.items()}
 
 
 class Calibration(Part):
