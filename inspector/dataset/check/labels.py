@@ -32,15 +32,19 @@ def _missing_labels(dataset: Labelled) -> Iterator[Finding]:
             yield Finding(
                 "labels",
                 f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
-                "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
-                "modality_labels to the manifest, or a map of classes to the configuration, such as "
-                f'[labels] {_example(dataset)} = ["{modality.name}"]',
+                f"experts learn defects that only others show: add modality_labels to the manifest, or say in [labels] "
+                f"of train.toml which of {_names(dataset)} shows {_example(dataset)}, such as "
+                f'crack = ["{dataset.modalities[0].name}"]; `data check --config train.toml` counts them',
                 _ids(unlabelled),
             )
 
 
 def _example(dataset: Labelled) -> str:
-    return f'"{dataset.classes[0]}"' if dataset.classes else "crack"
+    return "each class" if dataset.classes else "a class"
+
+
+def _names(dataset: Labelled) -> str:
+    return " and ".join(modality.name for modality in dataset.modalities)
 
 
 def _unknown_names(dataset: Labelled) -> Iterator[Finding]:
