@@ -42,7 +42,7 @@ def explain_keys(file: Path) -> Iterator[str]:
 
 
 def kind_of(file: Path) -> tuple[str, type[BaseModel]]:
-    """The name and the model of the kind that has most of the file's top-level keys, or the usual name of such a file."""
+    """The name and the model of the kind that has most of the file's top-level keys, else the usual name."""
     if file.name == MANIFEST_NAME:
         return "bundle's content", Bundle
     if file.suffix == ".jsonl":
