@@ -32,19 +32,15 @@ def _missing_labels(dataset: Labelled) -> Iterator[Finding]:
             yield Finding(
                 "labels",
                 f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
-                f"experts learn defects that only others show: add modality_labels to the manifest, or say in [labels] "
-                f"of train.toml which of {_names(dataset)} shows {_example(dataset)}, such as "
-                f'crack = ["{dataset.modalities[0].name}"]; `data check --config train.toml` counts them',
+                "experts learn defects that only others show: add modality_labels to the manifest, or say in train.toml "
+                f'what each class shows in, such as [labels] {_example(dataset)} = ["{modality.name}"] if it shows in '
+                f"{modality.name} (`data check --config train.toml` counts them)",
                 _ids(unlabelled),
             )
 
 
 def _example(dataset: Labelled) -> str:
-    return "each class" if dataset.classes else "a class"
-
-
-def _names(dataset: Labelled) -> str:
-    return " and ".join(modality.name for modality in dataset.modalities)
+    return f'"{dataset.classes[0]}"' if dataset.classes else "crack"
 
 
 def _unknown_names(dataset: Labelled) -> Iterator[Finding]:
