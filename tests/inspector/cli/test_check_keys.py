@@ -46,3 +46,20 @@ def test_a_file_of_no_kind_is_refused_in_words(tmp_path: Path, text: str) -> Non
     assert exit_code == 1
     assert "x.toml" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("train.toml", "configuration of a training"),
+        ("recipe.toml", "recipe"),
+        ("service.toml", "configuration of a service"),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_file_without_a_key_yet_is_recognised_by_its_name(tmp_path: Path, name: str, kind: str, exists: bool) -> None:
+    if exists:
+        (tmp_path / name).touch()
+    exit_code, output = listed(str(tmp_path / name))
+    assert exit_code == 0
+    assert f"is a {kind}" in output
