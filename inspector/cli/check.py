@@ -18,8 +18,7 @@ from inspector.recipe.problems import ConfigError
 @click.option(
     "--keys",
     is_flag=True,
-    help="Only list the keys that FILE may have. FILE is a configuration, a recipe or a training configuration; "
-    "service.toml, recipe.toml and train.toml need not exist.",
+    help="Only list the keys that FILE may have. FILE is a configuration, a recipe or a train.toml.",
 )
 @report_user_errors()
 def check(file: Path, chunk_s: float, keys: bool) -> None:

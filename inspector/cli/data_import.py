@@ -149,7 +149,7 @@ def yolo(source: Path, good: tuple[str, ...], names: str | None, **given: Unpack
 @click.option("--probability", metavar="COLUMN", help="In place of --label: how likely a defect is, 0 ok to 1 nok.")
 @click.option("--defects", metavar="COLUMN", help="Column of the classes, with | between several.")
 @click.option("--piece", metavar="COLUMN", help="Column of the piece id. Default: the number of the row.")
-@click.option("--group", "groups", multiple=True, metavar="COLUMN", help="Column that says what belongs together.")
+@click.option("--group", "groups", multiple=True, metavar="COLUMN", help="What belongs together; repeatable.")
 @click.option("--product", metavar="COLUMN", help="Column of the product.")
 @report_user_errors(DataImportError, SharesError)
 def csv(

@@ -19,12 +19,14 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "configuration of a training": TrainConfig,
 }
 """Kinds of TOML files."""
-_NAMES: Mapping[str, str] = {
+
+
+_BY_NAME = {
     "service.toml": "configuration of a service",
     "recipe.toml": "recipe",
     "train.toml": "configuration of a training",
 }
-"""Kinds of files that are not there yet, or have no key yet."""
+"""Names by which a file that has no key yet, or is yet to be written, is recognised."""
 
 
 class _AnyKeys(BaseModel):
@@ -40,20 +42,20 @@ def explain_keys(file: Path) -> Iterator[str]:
 
 
 def kind_of(file: Path) -> tuple[str, type[BaseModel]]:
-    """The name and the model of the kind that has most of the file's top-level keys."""
+    """The name and the model of the kind that has most of the file's top-level keys, else the usual name."""
     if file.name == MANIFEST_NAME:
         return "bundle's content", Bundle
     if file.suffix == ".jsonl":
         return "data set's manifest, one object a line", PieceRow
-    usual = _NAMES.get(file.name)
-    if usual is not None and not file.exists():
-        return usual, KINDS[usual]
+    expected = _BY_NAME.get(file.name)
+    if expected is not None and not file.exists():
+        return expected, KINDS[expected]
     keys = (load_toml(file, _AnyKeys).model_extra or {}).keys()
-    if usual is not None and not keys:
-        return usual, KINDS[usual]
     shared = {name: len(keys & model.model_fields.keys()) for name, model in KINDS.items()}
     name = max(shared, key=lambda kind: shared[kind])
-    if not shared[name]:
-        expectation = f"has no key of a {', '.join(KINDS)}"
-        raise ConfigError([Problem(file, "file", "", expectation, "name one of these files")])
-    return name, KINDS[name]
+    if shared[name]:
+        return name, KINDS[name]
+    if expected is not None:
+        return expected, KINDS[expected]
+    expectation = f"has no key of a {', '.join(KINDS)}"
+    raise ConfigError([Problem(file, "file", "", expectation, f"name a file that has one, or {', '.join(_BY_NAME)}")])

@@ -35,6 +35,7 @@ def resolved(table: CameraFraming, size_px: tuple[int, int], bit_depth: BitDepth
     if not table.is_framed:
         return None
     width, height = size_px
+    _require_inside(table, size_px)
     framing = Framing(
         width_px=width,
         height_px=height,
@@ -47,6 +48,17 @@ def resolved(table: CameraFraming, size_px: tuple[int, int], bit_depth: BitDepth
     except ValueError as exc:
         raise FramingError(f"{exc}; correct the region, the mask or the reference") from exc
     return framing
+
+
+def _require_inside(table: CameraFraming, size_px: tuple[int, int]) -> None:
+    """A corner outside is nearly always a slip, such as a digit too many, and would be cut off in silence."""
+    width, height = size_px
+    for x, y in (corner for polygon in table.region for corner in polygon):
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise FramingError(
+                f"the region's corner [{x:g}, {y:g}] lies outside of the camera's pictures of {width} x {height} px; "
+                "correct the corner"
+            )
 
 
 def _mask(path: Path, size_px: tuple[int, int]) -> str:

@@ -32,9 +32,9 @@ def _missing_labels(dataset: Labelled) -> Iterator[Finding]:
             yield Finding(
                 "labels",
                 f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
-                "experts learn defects that only others show (a microphone fell from AUC 1.000 to .609): add "
-                "modality_labels to the manifest, or a map of classes to the configuration, such as "
-                f'[labels] {_example(dataset)} = ["{modality.name}"]',
+                "experts learn defects that only others show: add modality_labels to the manifest, or say in "
+                f'train.toml what each class shows in, such as [labels] {_example(dataset)} = ["{modality.name}"] '
+                f"if it shows in {modality.name} (`data check --config train.toml` counts them)",
                 _ids(unlabelled),
             )
 

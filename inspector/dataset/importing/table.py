@@ -46,7 +46,8 @@ def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]
     truths = _truths(source, rows, columns, good)
     for number, (row, (label, defects, probability)) in enumerate(zip(rows, truths, strict=True), 2):
         if columns.defects is not None and label != "ok":
-            defects = tuple(part.strip() for part in row[columns.defects].split(_BETWEEN) if part.strip())
+            named = tuple(part.strip() for part in row[columns.defects].split(_BETWEEN) if part.strip())
+            defects = named or defects  # a mistyped "okk" without classes becomes a class that the counts show
         groups = {group: row[group].strip() for group in columns.groups if row[group].strip()}
         piece = row[columns.piece].strip() if columns.piece else f"{source.stem}-{number}"
         product = row[columns.product].strip() if columns.product else ""

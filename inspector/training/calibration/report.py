@@ -111,6 +111,6 @@ def _relaxed(kind: str, decision: str, evidence: LimitEvidence) -> str:
 def _wider(kind: str, decision: str, evidence: LimitEvidence, wider: float) -> str:
     return (
         f"{evidence.num_pieces} independent {kind} pieces are too few to count that at most {evidence.rate:.1%} "
-        f"{decision}, so REVIEW takes {wider:.0%} more of the pieces to keep it: record "
+        f"{decision}, so {wider:.0%} of the pieces go to REVIEW for this reason alone: record "
         f"{_needed(evidence) - evidence.num_pieces} more {kind} pieces that share no recording, or set review_share"
     )

@@ -39,16 +39,6 @@ def test_a_file_with_mistakes_is_explained_too(tmp_path: Path) -> None:
     assert "is a recipe" in output
 
 
-@pytest.mark.parametrize("name", ["service", "recipe", "train"])
-def test_keys_of_a_file_with_the_usual_name_are_listed_before_it_is_written(tmp_path: Path, name: str) -> None:
-    file = tmp_path / f"{name}.toml"
-    missing = listed(str(file))
-    file.write_text("")
-    assert listed(str(file)) == missing
-    assert missing[0] == 0
-    assert "Its keys:" in missing[1]
-
-
 @pytest.mark.parametrize("text", ["x = 1\n", "", "not toml"])
 def test_a_file_of_no_kind_is_refused_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.toml").write_text(text)
@@ -56,3 +46,20 @@ def test_a_file_of_no_kind_is_refused_in_words(tmp_path: Path, text: str) -> Non
     assert exit_code == 1
     assert "x.toml" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("train.toml", "configuration of a training"),
+        ("recipe.toml", "recipe"),
+        ("service.toml", "configuration of a service"),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_file_without_a_key_yet_is_recognised_by_its_name(tmp_path: Path, name: str, kind: str, exists: bool) -> None:
+    if exists:
+        (tmp_path / name).touch()
+    exit_code, output = listed(str(tmp_path / name))
+    assert exit_code == 0
+    assert f"is a {kind}" in output

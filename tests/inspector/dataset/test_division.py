@@ -161,6 +161,18 @@ def test_the_command_lists_what_it_leaves_out_and_paths_lead_to_the_same_files_f
     assert left_out[0].images[0].path.startswith("../p")
 
 
+@pytest.mark.parametrize(("name", "left_out"), [("m", "m-left-out"), ("manifest", "left-out")])
+def test_pieces_that_an_earlier_division_left_out_take_part_again(tmp_path: Path, name: str, left_out: str) -> None:
+    rows = paired()
+    write_manifest(tmp_path / f"{name}.jsonl", rows[:300])
+    write_manifest(tmp_path / f"{left_out}.jsonl", rows[290:])
+    result = CliRunner().invoke(data, ["split", str(tmp_path / f"{name}.jsonl"), "--shares", "50/25/25"])
+    assert result.exit_code == 0, result.output
+    assert "100 pieces that were left out" in result.output
+    written = (read_manifest(tmp_path / f"{name}-split{part}.jsonl") for part in ("", "-left-out"))
+    assert {row.piece_id for part in written for row in part} == {row.piece_id for row in rows}
+
+
 def test_a_group_that_is_not_named_and_would_be_torn_is_said_and_can_be_forgotten(tmp_path: Path) -> None:
     rows = [row.model_copy(update={"groups": {**row.groups, "shift": "a"}}) for row in lots()]
     write_manifest(tmp_path / "m.jsonl", rows)

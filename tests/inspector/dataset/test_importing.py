@@ -13,6 +13,7 @@ from pycocotools import mask as coco_masks
 from inspector.cli.data import data
 from inspector.dataset.check.run import check_data
 from inspector.dataset.files import read_mask
+from inspector.dataset.importing.table import Columns, table
 from inspector.dataset.manifest import PieceRow, read_manifest
 from tests.inspector.dataset.sample_files import image_file, npy, wav
 
@@ -354,6 +355,17 @@ def test_a_table_with_a_row_of_other_cells_is_refused(tmp_path: Path, rows: list
     result = run("csv", tmp_path / "labels.csv", *given)
     assert result.exit_code == 1
     assert message in result.output
+
+
+def test_a_mistyped_label_of_a_table_without_classes_in_its_row_is_seen_in_the_counts(tmp_path: Path) -> None:
+    lines = ["photo,result,classes"]
+    for i, (label, classes) in enumerate([("ok", ""), ("okk", ""), ("nok", "dent|hole"), ("nok", "")]):
+        picture(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{label},{classes}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    columns = Columns({"top": "photo"}, "result", defects="classes")
+    found = [(item.label, item.defects) for item in table(tmp_path / "labels.csv", columns, ())]
+    assert found == [("ok", ()), ("nok", ("okk",)), ("nok", ("dent", "hole")), ("nok", ())]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".npy", ".csv"])

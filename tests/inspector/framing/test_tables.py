@@ -102,6 +102,18 @@ def test_a_mask_that_cannot_be_used_is_named(tmp_path: Path, name: str, pixels: 
         resolved(CameraFraming(mask=path), SIZE, None)
 
 
+@pytest.mark.parametrize("corner", [(WIDTH_PX + 1.0, 10.0), (10.0, HEIGHT_PX + 1.0), (-1.0, 10.0)])
+def test_a_region_with_a_corner_outside_of_the_pictures_is_refused(corner: tuple[float, float]) -> None:
+    table = CameraFraming(region=(((10.0, 10.0), (50.0, 10.0), (50.0, 40.0), corner),))
+    with pytest.raises(FramingError, match=f"lies outside of the camera's pictures of {WIDTH_PX} x {HEIGHT_PX} px"):
+        resolved(table, SIZE, None)
+
+
+def test_a_region_may_end_at_the_edge_of_the_pictures() -> None:
+    edge = ((0.0, 0.0), (float(WIDTH_PX), 0.0), (float(WIDTH_PX), float(HEIGHT_PX)), (0.0, float(HEIGHT_PX)))
+    assert resolved(CameraFraming(region=(edge,)), SIZE, None) is not None
+
+
 def test_a_flat_reference_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "ref.png"), np.full((HEIGHT_PX, WIDTH_PX), 90, np.uint8))
     with pytest.raises(FramingError, match="flat"):
