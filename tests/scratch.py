@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders in it that only this user may enter
-DISK_VARIABLE = "INSPECTOR_TESTDISK_VARIABLE"
+DISK_VARIABLE = "INSPECTOR_TEST_DISK"
 """Names the folder of the disk to the processes of the tests."""
 LEAST_FREE_BYTES, LEAST_AVAILABLE_BYTES = 6 * 2**30, 10 * 2**30
 """In memory: tests write up to 3 GB in a run, and what failed is kept. Available: the tests themselves take more."""

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from inspector.bundle.part import Name, Part
+
+_EARLIER_NAMES = {"asked": "target_rate", "plain": "observed_limit"}
+"""Of keys in bundles that were trained before these names."""
 
 
 class Platt(Part):
@@ -27,7 +30,7 @@ class ClassScale(Part):
     parts: int = Field(ge=0)
     """Independent parts that showed the class."""
     shared: bool
-    """True: too few parts; this is the scale of all classes together, and scores by it are raw."""
+    """True: too few parts; this is the scale of all classes that the same sensors show, and scores by it are raw."""
 
 
 class LimitEvidence(Part):
@@ -48,6 +51,13 @@ class LimitEvidence(Part):
     method: Literal["count", "tail", "calibration"]
     """`count`: by the number of pieces beyond it. Too few for that: `tail`, by the scale of an exponential tail, or
     `calibration`, by what calibrated log-odds state of all pieces."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_names(cls, content: object) -> object:
+        if not isinstance(content, Mapping):
+            return content
+        return {_EARLIER_NAMES.get(key, key): value for key, value in content.items()}
 
 
 class Calibration(Part):

@@ -50,6 +50,7 @@ UNCHECKED: Mapping[str, str] = {
     "data check": "reads a file of a training, not of a service",
     "demo": "starts a service of its own",
     "doctor": "lists what this machine can run",
+    "fit": "reads a file of a training, not of a service",
     "floor": "is the service",
     "gateway": "is the service",
     "serve": "is the service",

@@ -34,7 +34,8 @@ def split(
     Each split gets about its share of every label and class, as far as groups allow. Where groups of two axes tie
     nearly all pieces together (each picture with several sounds), the groups of each axis are divided and the pieces
     between two splits are left out, into a file of their own. Pieces that `import` or an earlier split left out of
-    MANIFEST, in such a file beside it, take part again.
+    MANIFEST, in such a file beside it, take part again. Splits that the manifest has are made anew; a manifest of
+    one's own may lack them.
 
     \b
     inspector data split set/manifest.jsonl --shares 60/20/20 --by tile,motor
@@ -69,12 +70,12 @@ def split(
 def _with_left_out(manifest: Path) -> list[PieceRow]:
     """The pieces of the manifest, and those that the division which wrote it left out. Without them other shares
     could hardly be reached: the rest was chosen to fit the earlier ones."""
-    rows = list(read_manifest(manifest))
+    rows = list(read_manifest(manifest, is_undivided=True))
     beside = manifest.with_name(f"{manifest.stem}-left-out.jsonl" if manifest.stem != "manifest" else "left-out.jsonl")
     if not beside.exists():
         return rows
     present = {row.piece_id for row in rows}
-    again = [row for row in read_manifest(beside) if row.piece_id not in present]
+    again = [row for row in read_manifest(beside, is_undivided=True) if row.piece_id not in present]
     print_line(f"{len(again)} pieces that were left out, of {beside}, take part again")
     return rows + again
 

@@ -196,7 +196,7 @@ def columns(shown: Verdict) -> tuple[str, ...]:
         enum_word(DecisionReason, shown.reason),
         f"{shown.defect_score:.3f}" if shown.HasField("defect_score") else "-",
         cell(", ".join(absent) or "-"),
-        f"{latency_ms:.0f} ms",
+        f"{latency_ms:.0f} ms" + (" late" if shown.deadline_missed else ""),
     )
 
 

@@ -77,8 +77,8 @@ def _table(lines: Sequence[str]) -> _Table:
         rows = [row.removesuffix(separator) for row in rows]
     width = len(_cells(rows[0], separator))
     names = next((_cells(line, separator) for line in lines[:first] if _is_header(line, separator, width)), [])
-    if separator == "," and not names and width == 2:
-        _refuse_one_column(rows)
+    if separator == "," and not names:
+        _refuse_decimal_commas(rows, width)
     stamps = None
     if separator is not None and _is_stamp(_cells(rows[0], separator)[0]):
         stamps = _stamps([row.partition(separator)[0] for row in rows], first)
@@ -99,9 +99,20 @@ def _numbers(rows: Sequence[str], separator: str | None, first: int) -> NDArray[
         return np.loadtxt(io.StringIO(body), np.float64, comments=None, delimiter=separator, ndmin=2)
     except ValueError as exc:
         width = len(_cells(rows[0], separator))
+        number, row = _first_bad(rows, separator, width)
         raise SampleFileError(
-            f"has a row that is no {width} numbers, counted from line {first + 1} ({exc}); correct that line"
+            f"has a row that is no {width} numbers: {row[:40]!r}, row {number} of those from line {first + 1} on; "
+            "correct or remove it"
         ) from exc
+
+
+def _first_bad(rows: Sequence[str], separator: str | None, width: int) -> tuple[int, str]:
+    """Number, from 1, and text of the first row that is none of samples."""
+    for number, row in enumerate(rows, 1):
+        cells = [cell.strip().strip('"') for cell in row.split(separator)]
+        if len(cells) != width or not _are_numbers(cells):
+            return number, row
+    return 1, rows[0]
 
 
 def _is_stamp(cell: str) -> bool:
@@ -162,12 +173,21 @@ def _is_header(line: str, separator: str | None, width: int) -> bool:
     return len(cells) == width and not _are_samples(cells) and all(cells)
 
 
-def _refuse_one_column(lines: Sequence[str]) -> None:
-    """`1,5` may be one number or two."""
-    if all(re.fullmatch(r"[+-]?\d+,\d+", line.strip()) for line in lines[:1000] if line.strip()):
+def _refuse_decimal_commas(lines: Sequence[str], width: int) -> None:
+    """`1,5` may be one number or two; with a zero before its last digits, as in `0,529,0,097`, it is one."""
+    some = [line.strip() for line in lines[:1000] if line.strip()]
+    if width == 2 and all(re.fullmatch(r"[+-]?\d+,\d+", line) for line in some):
         raise SampleFileError(
-            f"has lines such as {lines[0].strip()[:40]!r}: one number with a decimal comma, or two; write names above "
-            "the columns, or ; between them"
+            f"has lines such as {some[0][:40]!r}: one number with a decimal comma, or two; write names above the "
+            "columns, or ; between them"
+        )
+    if width % 2 or any(mark in line for line in some for mark in ".eE"):
+        return
+    cut = next((line for line in some if any(re.fullmatch(r"0\d+", cell) for cell in _cells(line, ",")[1::2])), None)
+    if cut is not None:
+        raise SampleFileError(
+            f"has lines such as {cut[:40]!r}: with decimal commas, and commas between the columns too; write ; between "
+            "the columns, or decimal points"
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
 from inspector.bundle.expected import dotted, expected
@@ -17,6 +17,8 @@ from inspector.dataset.text_files import MAX_TEXT_BYTES, TextFileError, decoded
 from streams.join.assembly import BitDepth
 from streams.observation import SensorKind
 
+_UNDIVIDED = object()
+"""Context in which a row may lack its split."""
 Label = Literal["ok", "nok", "unknown"]
 Split = Literal["train", "calibration", "test"]
 RawPixels = Literal[
@@ -120,6 +122,11 @@ class PieceRow(Row):
 
     @model_validator(mode="before")
     @classmethod
+    def _may_be_undivided(cls, values: object, info: ValidationInfo) -> object:
+        return {"split": "train", **values} if info.context is _UNDIVIDED and isinstance(values, dict) else values
+
+    @model_validator(mode="before")
+    @classmethod
     def _certain_probability_is_a_label(cls, values: object) -> object:
         if not isinstance(values, dict) or values.get("label", "unknown") != "unknown":
             return values
@@ -131,9 +138,12 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
 
 
-def read_manifest(path: Path, split: str | None = None) -> list[PieceRow]:
-    """Rows of a manifest in its order, of one split or of all. Raises ManifestError that lists every bad line."""
-    scanned = scan_manifest(path)
+def read_manifest(path: Path, split: str | None = None, *, is_undivided: bool = False) -> list[PieceRow]:
+    """Rows of a manifest in its order, of one split or of all. Raises ManifestError that lists every bad line.
+
+    `is_undivided`: rows may lack their split, and then have `train`.
+    """
+    scanned = scan_manifest(path, is_undivided=is_undivided)
     if scanned.problems:
         raise ManifestError(_joined(path, scanned.problems))
     rows = [row for row in scanned.rows if split in (None, row.split)]
@@ -177,7 +187,7 @@ def read_text(path: Path) -> tuple[str, list[str]]:
         raise ManifestError(f"{path}: {exc}") from exc
 
 
-def scan_manifest(path: Path) -> ScannedManifest:
+def scan_manifest(path: Path, *, is_undivided: bool = False) -> ScannedManifest:
     """Reads all lines that can be read. Raises ManifestError only where the whole file cannot."""
     text, notes = read_text(path)
     rows: list[PieceRow] = []
@@ -186,7 +196,7 @@ def scan_manifest(path: Path) -> ScannedManifest:
     for number, line in enumerate(text.split("\n"), 1):  # Strings may hold other characters that end a line.
         if not line.strip():
             continue
-        row = _row(line)
+        row = _row(line, is_undivided)
         if isinstance(row, str):
             problems.append(ManifestProblem(number, _piece_id(line), row))
             continue
@@ -207,10 +217,10 @@ def _joined(path: Path, problems: Sequence[ManifestProblem]) -> str:
     return "\n".join([f"{path}: {len(problems)} lines cannot be used{more}:", *named])
 
 
-def _row(line: str) -> PieceRow | str:
+def _row(line: str, is_undivided: bool) -> PieceRow | str:
     """The row, or what is wrong with it and what to do."""
     try:
-        return PieceRow.model_validate_json(line)
+        return PieceRow.model_validate_json(line, context=_UNDIVIDED if is_undivided else None)
     except ValidationError as exc:
         return "; ".join(map(_problem, exc.errors()))
 
@@ -219,6 +229,8 @@ def _problem(error: ErrorDetails) -> str:
     if error["type"] == "json_invalid":
         return f"{error['msg']}: correct the line, which is one JSON object, or make the data set again"
     expectation, remedy = expected(error, PieceRow, error["loc"])
+    if error["type"] == "missing" and error["loc"] == ("split",):
+        remedy = "`inspector data split` divides the pieces"
     value = "" if error["type"] == "missing" or isinstance(error["input"], dict | list) else f" = {error['input']!r}"
     return f"{dotted(error['loc']) or 'line'}{value[:80]}: {expectation}; {remedy}"
 

@@ -1,5 +1,6 @@
 """Histogram of scores: good pieces upwards, defective ones downwards, with the limits across. Geometry alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ WIDTH, HALF, LEFT, TOP = 640, 120, 44, 34
 """Of the plot in pixels: width, height of either half, and where it begins."""
 AXIS = 26
 """Height of the strip between the halves, with the numbers of the scores."""
+LABEL = 130
+"""Room for the words behind a limit."""
 NUM_BINS = 40
 
 
@@ -72,7 +75,7 @@ def histogram(scores: Scores, labels: Labels, limits: Limits) -> Histogram:
         if count
     ]
     return Histogram(
-        width=LEFT + WIDTH + 16,
+        width=max(LEFT + WIDTH + 16, math.ceil(_x(limits.fail_above)) + LABEL),
         height=TOP + 2 * HALF + AXIS + 12,
         good=good,
         defective=defective,

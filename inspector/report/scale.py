@@ -2,6 +2,8 @@
 
 import math
 
+from inspector.verdicts.score_text import NEARLY_ONE, score_text
+
 REACH = math.log(0.999 / 0.001)
 TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
@@ -13,5 +15,5 @@ def score_place(score: float) -> float:
 
 
 def short(value: float) -> str:
-    """Such as .02, or 0.999: at most three digits."""
-    return f"{value:.3g}"
+    """Such as 0.02, or 0.9998: three digits that matter, and a limit below 1 is never written as 1."""
+    return score_text(value) if NEARLY_ONE < value < 1 else f"{value:.3g}"

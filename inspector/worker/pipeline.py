@@ -19,6 +19,7 @@ from inspector.worker.refusal_log import RefusalLog
 from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards
 from inspector.worker.stall import StallWatch
+from inspector.worker.unknown_products import UnknownProductLog
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.decode.dead_letters import dead_letter_output
 from streams.decode.items import Rejected
@@ -87,6 +88,7 @@ class Pipeline:
         self._too_large = Reminder[Shard]()
         self._refusals = RefusalLog()
         self._doubts = DoubtLog()
+        self._unknown_products = UnknownProductLog()
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set, then publishes the verdicts made so far."""
@@ -235,6 +237,7 @@ class Pipeline:
         verdicts = [verdict for _, verdict in pending.verdicts]
         self._metrics.committed(verdicts, self._monotonic() - started_s)
         self._doubts.write(verdicts, self._monotonic())
+        self._unknown_products.write(verdicts, self._monotonic())
         self._metrics.dead_lettered(pending.rejected)
         self._shadow.published([pair for _, pair in pending.shadows])
 

@@ -70,6 +70,13 @@ def test_a_single_silent_pass_misses_the_goal(passed: str, reached: str) -> None
     assert [claim.reached for claim in claims(table)] == [reached]
 
 
+@pytest.mark.parametrize(("saved", "stated"), [("-0.0%", "0.0%"), ("-3.1%", "-3.1%"), ("41.0%", "41.0%")])
+def test_a_line_without_a_router_misses_its_goal_in_the_summary(saved: str, stated: str) -> None:
+    note = f"tile_tap: (i) {saved} saved, recall lost 0.000 [0.000, 0.000]: goal missed (an oracle saves 69.2%); (ii)"
+    (claim,) = claims(Table("frontier", "F", "", (), [], [note]))
+    assert claim.reached == f"{stated}, recall lost 0.000 [0.000, 0.000]: **missed** (an oracle saves 69.2%)"
+
+
 def test_tables_without_a_goal_are_named() -> None:
     assert "Tables without a goal: [New one](#new-one)." in head([Table("new", "New one", "", (), [])])
 

@@ -20,6 +20,7 @@ NO_FILE = {
     "CheckRequest": "passes between two processes of one version",
     "CheckResult": "passes between two processes of one version",
     **dict.fromkeys(("_Coco", "_Image", "_Annotation", "_Runs", "_Category"), "a file of COCO, which others write"),
+    "TrueState": "a line of the file that `replay --truth` writes and `score` reads",
     "_RecipesOnly": "reads one key of a configuration that is wrong elsewhere",
 }
 """Models with keys that no file of a user has."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inspector import Inspector
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
-from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Split, write_manifest
+from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split, write_manifest
 from inspector.evaluation.evaluate import evaluate
 from inspector.framing.tables import CameraFraming
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
@@ -51,10 +51,14 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name, spoiled = f"{split}-{number}", number % 2 == 1
             cv2.imwrite(str(folder / f"{name}.png"), picture(rng, spoiled))
             images = (ImageRow(camera="top", path=f"{name}.png"),)
-            label = "nok" if spoiled else "ok"
+            label: Label = "nok" if spoiled else "ok"
             rows.append(PieceRow(piece_id=name, images=images, label=label, split=split, groups={"lot": name}))
     write_manifest(folder / "manifest.jsonl", rows)
     return folder / "manifest.jsonl"
+
+
+def stored(manifest: Path, name: str) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imread(str(manifest.parent / f"{name}.png"), cv2.IMREAD_UNCHANGED), np.uint8)
 
 
 def silent(*_: object) -> None:
@@ -97,7 +101,7 @@ def test_the_bundle_keeps_the_region_and_evaluation_uses_it(manifest: Path, bund
 
 def test_what_lies_outside_changes_no_score_in_python(manifest: Path, bundle: Path) -> None:
     judge = Inspector.from_pretrained(bundle)
-    image = cv2.imread(str(manifest.parent / "test-1.png"), cv2.IMREAD_UNCHANGED)
+    image = stored(manifest, "test-1")
     changed = image.copy()
     changed[:, 57:], changed[:8], changed[89:] = 0, 255, 17
     first, second = judge.inspect({"top": image}), judge.inspect({"top": changed})
@@ -126,7 +130,7 @@ def test_a_fit_of_good_pieces_has_it_too(manifest: Path) -> None:
     assert fitted.modalities[0].framing is not None
     write_bundle(manifest.parent / "good", fitted)
     judge = Inspector.from_pretrained(manifest.parent / "good")
-    image = cv2.imread(str(manifest.parent / "test-0.png"), cv2.IMREAD_UNCHANGED)
+    image = stored(manifest, "test-0")
     changed = image.copy()
     changed[:, 57:] = 0
     assert judge.inspect({"top": image}).score == judge.inspect({"top": changed}).score

@@ -33,8 +33,8 @@ def _missing_labels(dataset: Labelled) -> Iterator[Finding]:
                 "labels",
                 f"{len(unlabelled)} of {len(seen)} defective pieces have no label for {modality.name} alone, so its "
                 "experts learn defects that only others show: add modality_labels to the manifest, or say in "
-                f'train.toml what shows each class, such as [labels] {_example(dataset)} = ["{modality.name}"] if '
-                f"{modality.name} shows it (`data check --config train.toml` counts them)",
+                f'train.toml what each class shows in, such as [labels] {_example(dataset)} = ["{modality.name}"] '
+                f"if it shows in {modality.name} (`data check --config train.toml` counts them)",
                 _ids(unlabelled),
             )
 

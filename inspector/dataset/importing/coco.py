@@ -1,6 +1,7 @@
 """COCO: one JSON file of images, annotations (boxes, polygons, run lengths) and categories."""
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -51,11 +52,7 @@ def coco(source: Path, images: Path | None, good: Sequence[str]) -> Iterator[Ite
     content = _parsed(file)
     names = {category.id: category.name for category in content.categories}
     _check_good(good, names.values())
-    by_image: dict[int | str, list[_Annotation]] = defaultdict(list)
-    for annotation in content.annotations:
-        if annotation.category_id not in names:
-            raise DataImportError(f"{file}: an annotation has category {annotation.category_id}, which is not listed")
-        by_image[annotation.image_id].append(annotation)
+    by_image = _by_image(file, content, names)
     for image in content.images:
         defective = [a for a in by_image[image.id] if names[a.category_id] not in good]
         defects = tuple(sorted({names[annotation.category_id] for annotation in defective}))
@@ -63,6 +60,31 @@ def coco(source: Path, images: Path | None, good: Sequence[str]) -> Iterator[Ite
         yield Item(
             path, "nok" if defective else "ok", defects, mask=_mask(file, image, defective) if defective else None
         )
+
+
+def _by_image(file: Path, content: _Coco, names: Collection[int]) -> dict[int | str, list[_Annotation]]:
+    """A lost annotation would make its image a good one. Raises DataImportError."""
+    images = Counter(image.id for image in content.images)
+    twice = next((number for number, times in images.items() if times > 1), None)
+    if twice is not None:
+        raise DataImportError(f"{file}: {images[twice]} images have the id {twice!r}; give each an id of its own")
+    by_image: dict[int | str, list[_Annotation]] = defaultdict(list)
+    for annotation in content.annotations:
+        if annotation.category_id not in names:
+            raise DataImportError(f"{file}: an annotation has category {annotation.category_id}, which is not listed")
+        if annotation.image_id not in images:
+            raise DataImportError(
+                f"{file}: an annotation is of image {annotation.image_id!r}, which is not listed"
+                f"{_other_type(annotation.image_id, images)}: its image would count as good; "
+                "correct the id, or remove the annotation"
+            )
+        by_image[annotation.image_id].append(annotation)
+    return by_image
+
+
+def _other_type(wanted: int | str, images: Collection[int | str]) -> str:
+    near = next((number for number in images if str(number) == str(wanted)), None)
+    return "" if near is None else f" (image {near!r} is)"
 
 
 def _json_of(source: Path) -> Path:
@@ -127,12 +149,28 @@ def _draw(mask: Mask, annotation: _Annotation) -> None:
         for points in shape:
             if len(points) < 6 or len(points) % 2:
                 raise ValueError(f"a polygon of {len(points)} numbers, expected x and y of three corners at least")
-            draw_polygon(mask, list(zip(points[::2], points[1::2], strict=True)))
+            corners = list(zip(points[::2], points[1::2], strict=True))
+            _refuse_outside(mask, corners)
+            draw_polygon(mask, corners)
     elif annotation.bbox is not None:
         left, top, width, height = annotation.bbox
+        if not (math.isfinite(left + top) and 0 < width < math.inf and 0 < height < math.inf):
+            raise ValueError(f"a box of {width:g} x {height:g} px at {left:g}, {top:g}")
+        _refuse_outside(mask, [(left, top), (left + width, top + height)])
         draw_box(mask, left, top, left + width, top + height)
     else:
         raise ValueError("an annotation without box and segmentation")
+
+
+def _refuse_outside(mask: Mask, points: Sequence[tuple[float, float]]) -> None:
+    """Raises ValueError."""
+    height, width = mask.shape
+    across, down = zip(*points, strict=True)
+    if min(across) >= width or min(down) >= height or max(across) < 0 or max(down) < 0:
+        raise ValueError(
+            f"a shape from {min(across):g}, {min(down):g} to {max(across):g}, {max(down):g} px lies outside of "
+            f"{width} x {height} px"
+        )
 
 
 def _unpacked(text: str) -> list[int]:

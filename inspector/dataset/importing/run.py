@@ -86,6 +86,27 @@ def _pieces(root: Path, items: Sequence[Item]) -> dict[str, list[Item]]:
     return pieces
 
 
+def _refuse_mixed(piece_id: str, items: Sequence[Item]) -> None:
+    """Files of two parts under one id, such as a number that begins anew in every folder. Raises DataImportError."""
+    named: dict[str, Item] = {}
+    for item in items:
+        for name, value in item.groups.items():
+            other = named.setdefault(name, item)
+            if other.groups[name] != value:
+                raise _mixed(piece_id, other, item, f"{name} {other.groups[name]} and {value}")
+    sensors: dict[str, Item] = {}
+    for item in items:
+        if not is_image(item.path) and (other := sensors.setdefault(item.source or "", item)) is not item:
+            raise _mixed(piece_id, other, item, "one sensor")
+
+
+def _mixed(piece_id: str, one: Item, other: Item, of: str) -> DataImportError:
+    return DataImportError(
+        f"piece {piece_id!r}: {one.path} and {other.path} are of {of}: parts that differ need ids that differ; take "
+        "more of the path into the piece's id, or leave it out (then each file is a piece)"
+    )
+
+
 def _id_of(root: Path, path: Path) -> str:
     relative = Path(os.path.relpath(path, root)).with_suffix("").as_posix()
     return _ID.sub("-", relative).strip("-.")[-_MAX_ID:] or "piece"
@@ -99,6 +120,7 @@ class _Writer:
 
     def row(self, piece_id: str, items: Sequence[Item]) -> PieceRow:
         """Raises DataImportError."""
+        _refuse_mixed(piece_id, items)
         labels = {item.label for item in items}
         label: Label = "nok" if "nok" in labels else "unknown" if "unknown" in labels else "ok"
         try:

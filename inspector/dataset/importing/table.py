@@ -41,6 +41,8 @@ class Columns:
 def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]:
     """Paths are relative to the table. Raises DataImportError."""
     rows = list(_rows(source, columns))
+    if not rows:
+        raise DataImportError(f"{source}: has no row below its line of names; name a table of labels")
     truths = _truths(source, rows, columns, good)
     for number, (row, (label, defects, probability)) in enumerate(zip(rows, truths, strict=True), 2):
         if columns.defects is not None and label != "ok":
@@ -100,6 +102,20 @@ def _rows(source: Path, columns: Columns) -> Iterator[dict[str, str]]:
         for number, row in enumerate(reader, 2):
             if number > _MAX_ROWS:
                 raise DataImportError(f"{source}: has more than {_MAX_ROWS} rows; split it")
-            yield {str(name).strip(): value or "" for name, value in row.items() if isinstance(value, str)}
+            yield _complete(f"{source}:{reader.line_num}", row, names)
     except csv.Error as exc:
-        raise DataImportError(f"{source}:{reader.line_num}: {exc}; correct the line") from exc
+        raise DataImportError(
+            f"{source}: line {reader.line_num + 1} or one behind it: {exc}; look for a quotation mark without its pair"
+        ) from exc
+
+
+def _complete(place: str, row: Mapping[str | None, str | list[str] | None], names: Sequence[str]) -> dict[str, str]:
+    """Raises DataImportError for a row with other cells than the line of names."""
+    cells = {str(name).strip(): value for name, value in row.items() if name is not None and isinstance(value, str)}
+    spare = row.get(None) or ()
+    if len(cells) < len(names) or any(cell.strip() for cell in spare):
+        raise DataImportError(
+            f"{place}: has {len(cells) + len(spare)} cells, the line of names {len(names)}; complete the line, and "
+            "write cells with a separator in them between quotation marks"
+        )
+    return cells

@@ -1,7 +1,7 @@
 """YOLO: a text file of boxes or polygons beside each image, and a list of class names."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from inspector.dataset.cameras import image_size
@@ -32,8 +32,37 @@ def yolo(source: Path, names: Sequence[str], good: Sequence[str]) -> Iterator[It
     if not any(file.is_file() for file in labels.values()):
         example = next(iter(labels.values()), source)
         raise DataImportError(f"{source}: no image has a label file, such as {example}; name the folder above both")
+    _refuse_lost(source, set(labels.values()))
     for path in images:
         yield _item(path, labels[path], classes, good)
+
+
+def _refuse_lost(source: Path, known: Collection[Path]) -> None:
+    """Labels without their image: the image of another name would count as good. Raises DataImportError."""
+    folders = {file.parent for file in known}
+    others = {source / name for name in _TEXT}
+    lost = [
+        path
+        for path in files_below(source)
+        if path.suffix == ".txt"
+        and path.parent in folders
+        and path not in known
+        and path not in others
+        and _is_label(path)
+    ]
+    if lost:
+        raise DataImportError(
+            f"{lost[0]}: has labels, and no image of its name is there ({len(lost)} such file(s)): an image of "
+            "another name would count as good; rename it, or remove the labels"
+        )
+
+
+def _is_label(path: Path) -> bool:
+    """Whether the first line is a class and numbers; other texts, such as a readme, are none."""
+    try:
+        return all(float(word) >= 0 for word in _text(path).split("\n", 1)[0].split()[:5] or ["-"])
+    except ValueError:
+        return False
 
 
 def _label_file(source: Path, image: Path) -> Path:
@@ -68,13 +97,25 @@ def _shapes(file: Path, num_classes: int) -> Iterator[tuple[int, list[float]]]:
             index, values = int(head), [float(value) for value in rest]
         except ValueError as exc:
             raise DataImportError(f"{file}:{number}: {line[:60]!r}: expected a class and numbers; correct it") from exc
-        inside = all(-_TOLERANCE <= value <= 1 + _TOLERANCE for value in values)
-        if not 0 <= index < num_classes or not inside or len(values) not in (4, *range(6, 4000, 2)):
-            raise DataImportError(
-                f"{file}:{number}: class {index} of {num_classes} with {len(values)} numbers, expected x y width "
-                "height, or the corners of a polygon, as shares of the picture from 0 to 1; correct it"
-            )
+        if wrong := _wrong(index, values, num_classes):
+            raise DataImportError(f"{file}:{number}: {wrong}")
         yield index, values
+
+
+def _wrong(index: int, values: Sequence[float], num_classes: int) -> str:
+    """What is wrong with a line, and what to do; empty: nothing."""
+    if not 0 <= index < num_classes:
+        return f"class {index} is none of the {num_classes} classes, counted from 0; correct it, or complete the names"
+    if len(values) not in (4, *range(6, 4000, 2)):
+        more = "; leave out the confidence at its end" if len(values) == 5 else ""
+        return (
+            f"has {len(values)} numbers behind the class, expected 4 (x y width height), or two for each corner of a "
+            f"polygon{more}"
+        )
+    beyond = next((value for value in values if not -_TOLERANCE <= value <= 1 + _TOLERANCE), None)
+    if beyond is None:
+        return ""
+    return f"has the number {beyond:g}, expected shares of the picture from 0 to 1; divide pixels by width and height"
 
 
 def _draw(mask: Mask, values: Sequence[float]) -> None:
@@ -94,6 +135,8 @@ def _class_names(source: Path) -> list[str]:
     for name in _TEXT:
         if name in known:
             return [line.strip() for line in _text(known[name]).splitlines() if line.strip()]
+    if file := next((name for name in _YAML if name in known), None):
+        raise DataImportError(f"{known[file]}: has no list of names that can be read; give them with --names a,b,c")
     raise DataImportError(f"{source}: has neither {_YAML[0]} nor {_TEXT[0]}; give the classes with --names a,b,c")
 
 

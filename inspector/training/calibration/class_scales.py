@@ -1,4 +1,4 @@
-"""Calibrates classes: one scale for the head's log-odds of all classes, and one for each class near it.
+"""Calibrates classes: one scale for the classes that the same cameras and sensors show, and one for each class near it.
 
 Each class is drawn to the shared scale in proportion to its independent parts; one with too few keeps the shared scale.
 Fitted on good pieces and on pieces that name their classes. Letters: P pieces, K classes.
@@ -60,17 +60,19 @@ def class_scales(
 ) -> dict[str, ClassScale]:
     """By class; `able`: pieces that the experts can score."""
     named = np.array([row.label == "ok" or bool(row.defects) for row in rows], np.bool_)
+    shown_by = {name: tuple(m for m in modalities if name in m.classes) or tuple(modalities) for name in classes}
     found = {
-        name: _evidence(name, rows, logits, able & named & ~np.isnan(logits), modalities)
+        name: _evidence(name, rows, logits, able & named & ~np.isnan(logits), shown_by[name])
         for name, logits in zip(classes, logits_PK.T, strict=True)
     }
-    shared = _shared([*found.values()])
-    return {name: _scale(evidence, shared) for name, evidence in found.items()}
+    shared = {name: _shared([found[each] for each in classes if shown_by[each] == shown_by[name]]) for name in classes}
+    return {name: _scale(evidence, shared[name]) for name, evidence in found.items()}
 
 
 def _evidence(
     name: str, rows: Sequence[PieceRow], logits: Scores, able: Labels, modalities: Sequence[Modality]
 ) -> _Evidence:
+    """`modalities`: those that can show the class; only their recordings count, for others say nothing about it."""
     chosen = [rows[index] for index in np.flatnonzero(able).tolist()]
     shows = np.array([name in row.defects for row in chosen], np.bool_)
     units = [units_of(row, modalities) for row in chosen]
@@ -86,7 +88,7 @@ def _evidence(
 
 
 def _shared(found: Sequence[_Evidence]) -> Scale:
-    """Of all classes together."""
+    """Of these classes together."""
     if not any(each.shows.any() for each in found):
         return Scale(WEAK.slope, WEAK.bias, WEAK.slope_error, WEAK.bias_error)
     logits = np.concatenate([each.logits for each in found])

@@ -75,7 +75,7 @@ def probability_lines(
     lines = [f"- Probabilities of classes: {', '.join(calibrated)}."] if calibrated else []
     if raw:
         lines.append(
-            f"- Raw scores of classes, by the scale of all classes since fewer than {ENOUGH_PARTS} independent parts "
+            f"- Raw scores of classes, by the scale of all alike since fewer than {ENOUGH_PARTS} independent parts "
             f"show them: {', '.join(raw)}."
         )
     return lines + _expert_lines(experts, by_expert)

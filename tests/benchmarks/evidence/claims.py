@@ -56,6 +56,10 @@ def _number(text: str) -> float:
     return value / 100 if parts[1] else value
 
 
+def _unsigned_zero(percentage: str) -> str:
+    return percentage if _number(percentage) else percentage.lstrip("-")
+
+
 def _figures(text: str) -> list[float]:
     return [float(part) for part in text.split(" / ")]
 
@@ -84,14 +88,14 @@ def _disagreement(table: Table) -> Iterator[Claim]:
 def _frontier(table: Table) -> Iterator[Claim]:
     for note in table.notes:
         parts = re.match(
-            r"(\w+): \(i\) ([\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;(]*)( \(.*?\))?;", note
+            r"(\w+): \(i\) (-?[\d.]+%) saved, recall lost (.*?): goal (missed|reached[^;(]*)( \(.*?\))?;", note
         )
         if parts:
-            beside = (parts[5] or "") if parts[4] == "missed" else ""
+            saved, beside = _unsigned_zero(parts[2]), (parts[5] or "") if parts[4] == "missed" else ""
             yield Claim(
                 f"{parts[1]}: encoders' CPU saved against all experts",
                 "at least 46.5% at no lost recall",
-                f"{parts[2]}, recall lost {parts[3]}: {_verdict(parts[4] != 'missed', parts[4].strip())}{beside}",
+                f"{saved}, recall lost {parts[3]}: {_verdict(parts[4] != 'missed', parts[4].strip())}{beside}",
             )
         gain = re.match(r"(rare_hard): .*routing gains (\d+%), recall lost against it ([^;.]*\.[^;]*?)\.?$", note)
         if gain:

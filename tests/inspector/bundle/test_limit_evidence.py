@@ -35,6 +35,12 @@ def test_a_bundle_of_an_earlier_version_is_read_and_keeps_its_digest_and_limits(
     assert digest_of(schema) == digest_of(Bundle.model_validate_json(schema.model_dump_json(exclude_unset=True)))
 
 
+def test_the_earlier_names_are_read():
+    earlier = {"target_rate": "asked", "observed_limit": "plain"}
+    content = {earlier.get(key, key): value for key, value in EVIDENCE.model_dump().items()}
+    assert LimitEvidence.model_validate(content) == EVIDENCE
+
+
 @pytest.mark.parametrize("change", [{"rate": 1.5}, {"confidence": 1.0}, {"num_pieces": -1}, {"method": "guess"}])
 def test_impossible_evidence_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -68,10 +68,13 @@ def test_columns_are_chosen_by_name_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"x,y\n1,2\n3,4,5\n", "has a row that is no 2 numbers, counted from line 2"),
-        (b"x,y\n1,2\nOVL,4\n", "has a row that is no 2 numbers"),
+        (b"x,y\n1,2\n3,4,5\n", "has a row that is no 2 numbers: '3,4,5', row 2 of those from line 2 on; correct or"),
+        (b"x,y\n1,2\nOVL,4\n", "has a row that is no 2 numbers: 'OVL,4', row 2"),
+        (b"x,y\n1,2\n,\n", "has a row that is no 2 numbers: ',', row 2"),
+        (b"1,2\n3,4\nEND OF FILE\n", "has a row that is no 2 numbers: 'END OF FILE', row 3"),
         (b"x,y\n1,\n2,3\n", "has a row that is no"),
         (b"1,5\n2,5\n3,5\n", "one number with a decimal comma, or two"),
+        (b"0,529,-1,25\n0,097,2,5\n", "'0,097,2,5': with decimal commas, and commas between the columns too"),
         (b"only\nwords\n", "has no line of numbers"),
         ("x\n1\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
         (b"t,x\n0,1\n1,1\n2,1\n9,1\n10,1\n", r"times \(t\) that do not rise evenly"),

@@ -138,6 +138,18 @@ def test_the_command_writes_a_new_manifest_and_a_table(tmp_path: Path) -> None:
     assert {row.split for row in read_manifest(tmp_path / "m.jsonl")} == {"train"}
 
 
+def test_a_manifest_of_ones_own_needs_no_splits_to_be_divided(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "whole.jsonl", lots())
+    lines = [json.loads(line) for line in (tmp_path / "whole.jsonl").read_text().splitlines()]
+    bare = [{name: value for name, value in line.items() if name != "split"} for line in lines]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, bare)))
+    with pytest.raises(ManifestError, match="split: is required; `inspector data split` divides the pieces"):
+        read_manifest(tmp_path / "m.jsonl")
+    result = CliRunner().invoke(data, ["split", str(tmp_path / "m.jsonl")])
+    assert result.exit_code == 0, result.output
+    assert {row.split for row in read_manifest(tmp_path / "m-split.jsonl")} == {"train", "calibration", "test"}
+
+
 def test_the_command_lists_what_it_leaves_out_and_paths_lead_to_the_same_files_from_elsewhere(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.jsonl", paired())
     (tmp_path / "other").mkdir()

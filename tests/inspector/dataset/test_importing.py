@@ -221,13 +221,26 @@ def test_boxes_polygons_and_runs_of_coco_become_the_same_mask(tmp_path: Path) ->
     assert {row.defects for row in rows} == {(), ("crack",), ("dent",)}
 
 
+def image(number: int, name: str = "1.png", side: int = 100) -> dict[str, object]:
+    return {"id": number, "file_name": name, "width": side, "height": side}
+
+
+def box(number: int | str, bbox: tuple[int, ...] = (30, 10, 20, 10)) -> dict[str, object]:
+    return {"image_id": number, "category_id": 1, "bbox": bbox}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"categories": []}, "an annotation has category 1, which is not listed"),
-        ({"images": [{"id": 0, "file_name": "gone.png", "width": 9, "height": 9}]}, "image gone.png is in none of"),
-        ({"images": [{"id": 1, "file_name": "1.png", "width": 10**6, "height": 10**6}]}, "has more than 64000000 px"),
+        ({"images": [image(0, "gone.png")], "annotations": []}, "image gone.png is in none of"),
+        ({"images": [image(1, side=10**6)], "annotations": [box(1)]}, "has more than 64000000 px"),
         ({"images": 3}, "images: Input should be a valid array; expected a COCO file"),
+        ({"annotations": [box(999)]}, "of image 999, which is not listed: its image would count as good"),
+        ({"annotations": [box("1")]}, "of image '1', which is not listed (image 1 is)"),
+        ({"images": [image(1), image(1)]}, "2 images have the id 1"),
+        ({"annotations": [box(1, bbox=(10, 10, -5, 20))]}, "image 1.png: a box of -5 x 20 px at 10, 10; correct"),
+        ({"annotations": [box(1, bbox=(900, 900, 5, 20))]}, "a shape from 900, 900 to 905, 920 px lies outside of"),
     ],
 )
 def test_a_coco_file_that_cannot_be_used_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -264,13 +277,38 @@ def test_boxes_and_polygons_of_yolo_become_masks(tmp_path: Path, names: str) -> 
             np.testing.assert_array_equal(read_mask(tmp_path / "set" / row.mask), expected)
 
 
-@pytest.mark.parametrize("line", ["7 0.5 0.5 0.1 0.1", "0 50 50 10 10", "0 0.5 0.5", "crack 0.5 0.5 0.1 0.1"])
-def test_a_line_of_yolo_that_means_nothing_is_named(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("7 0.5 0.5 0.1 0.1", "class 7 is none of the 2 classes"),
+        ("0 50 50 10 10", "has the number 50, expected shares of the picture"),
+        ("0 0.5 0.5", "has 2 numbers behind the class, expected 4"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "leave out the confidence at its end"),
+        ("crack 0.5 0.5 0.1 0.1", "expected a class and numbers"),
+    ],
+)
+def test_a_line_of_yolo_that_means_nothing_is_named_with_its_mistake(tmp_path: Path, line: str, message: str) -> None:
     folder = yolo_folder(tmp_path / "yolo", "names: [crack, dent]")
     (folder / "labels" / "train" / "1.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
     result = run("yolo", folder, "--out", tmp_path / "set")
     assert result.exit_code == 1
     assert "1.txt:2: " in result.output
+    assert message in result.output
+
+
+def test_labels_without_an_image_of_their_name_are_refused_and_a_readme_is_not(tmp_path: Path) -> None:
+    folder = yolo_folder(tmp_path / "yolo", "names: [crack, dent]")
+    (folder / "labels" / "train" / "readme.txt").write_text("labelled on Monday\n")
+    assert run("yolo", folder, "--out", tmp_path / "set").exit_code == 0
+    (folder / "labels" / "train" / "renamed.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    result = run("yolo", folder, "--out", tmp_path / "other")
+    assert result.exit_code == 1
+    assert "renamed.txt: has labels, and no image of its name is there (1 such file(s))" in result.output
+
+
+def test_a_data_yaml_whose_names_cannot_be_read_is_named(tmp_path: Path) -> None:
+    result = run("yolo", yolo_folder(tmp_path / "yolo", "names: [crack,"), "--out", tmp_path / "set")
+    assert "data.yaml: has no list of names that can be read; give them with --names" in result.output
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -295,6 +333,23 @@ def test_a_table_of_labels_gives_pieces_with_pictures_and_sounds(tmp_path: Path,
     assert {finding.kind for finding in report.findings} == {"labels"}  # no label for the microphone alone
     wrong = run("csv", tmp_path / "in" / "labels.csv", "--out", "x", "--image", "top=Bild", "--label", "Ergebnis")
     assert "has no column 'Bild'; it has Teil, Foto, Ton, Ergebnis, Los" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "has no row below its line of names"),
+        (["0.png,ok"], "labels.csv:2: has 2 cells, the line of names 3; complete the line"),
+        (["0.png,ok,7", "1.png,oil, and dirt,7"], "labels.csv:3: has 4 cells, the line of names 3"),
+        (["0.png,ok,7", '"1.png,ok,7'], "look for a quotation mark without its pair"),
+    ],
+)
+def test_a_table_with_a_row_of_other_cells_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:
+    (tmp_path / "labels.csv").write_text("\n".join(["photo,result,lot", *rows]) + "\n")
+    given = ("--image", "top=photo", "--label", "result", "--out", tmp_path / "set")
+    result = run("csv", tmp_path / "labels.csv", *given)
+    assert result.exit_code == 1
+    assert message in result.output
 
 
 def test_a_mistyped_label_of_a_table_without_classes_in_its_row_is_seen_in_the_counts(tmp_path: Path) -> None:
@@ -352,6 +407,23 @@ def test_files_that_do_not_match_are_counted_and_sensors_of_one_piece_are_joined
     assert [signal.sensor for signal in rows[0].signals] == ["left", "right"]
     none = run("recordings", tmp_path / "in", "--pattern", r"(?P<label>\d+)", "--out", tmp_path / "x")
     assert "no file matches --pattern" in none.output
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (r"(?P<motor>\w+)/(?P<label>\w+)/(?P<piece>\d+)", "are of motor m1 and m2"),
+        (r"\w+/(?P<label>\w+)/(?P<piece>\d+)", "are of one sensor"),
+    ],
+)
+def test_a_number_that_begins_anew_in_every_folder_is_no_piece_id(tmp_path: Path, pattern: str, message: str) -> None:
+    for motor in ("m1", "m2"):
+        sound(tmp_path / "in" / motor / "ok" / "7.wav")
+    result = run("recordings", tmp_path / "in", "--pattern", pattern, "--out", tmp_path / "set")
+    assert result.exit_code == 1
+    assert "piece '7': " in result.output
+    assert message in result.output
+    assert not (tmp_path / "set" / "manifest.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def problems(folder: Path, trained: Framing | None, keys: dict[str, object]) -> 
     return [str(problem) for problem in misfits(recipe, bundle)]
 
 
-BOTH = {"region": SQUARE, "align": {"reference": "ref.png"}}
+BOTH: dict[str, object] = {"region": SQUARE, "align": {"reference": "ref.png"}}
 
 
 @pytest.mark.parametrize("keys", [{}, {"region": SQUARE}, {"mask": "mask.png"}, {"align": BOTH["align"]}, BOTH])

@@ -11,7 +11,7 @@ from inspector.bundle.framing import Alignment, Framing
 from inspector.framing import alignment
 from inspector.framing.alignment import MAX_STEPS, MAX_TURNS, Aligner, Limits, shrunk
 from inspector.framing.framer import Framer
-from inspector.framing.placement import Placement, mapped
+from inspector.framing.placement import Placement, joined, mapped, moved
 from inspector.framing.png import png_text
 from inspector.framing.refusal import Refusal
 from streams.observation import MissingReason
@@ -28,10 +28,10 @@ def test_a_shifted_and_turned_piece_is_laid_over_the_reference(dx: float, dy: fl
     assert isinstance(placement, Placement), placement
     left, top = REGION[0][0] if region else (0.0, 0.0)
     corners = np.array(REGION[0])
-    expected = cv2.getRotationMatrix2D((WIDTH_PX / 2 - 0.5, HEIGHT_PX / 2 - 0.5), -turn, 1.0)
-    expected[:, 2] += (dx, dy)
+    turned = cv2.getRotationMatrix2D((WIDTH_PX / 2 - 0.5, HEIGHT_PX / 2 - 0.5), -turn, 1.0)
+    expected = joined(moved(dx, dy), np.asarray(turned, np.float64))
     found = mapped(placement.to_picture, corners - (left, top))
-    assert np.abs(found - mapped(np.asarray(expected), corners)).max() < 2
+    assert np.abs(found - mapped(expected, corners)).max() < 2
     cut = framer.cut(scene(dx, dy, turn), placement)
     middle = cut[placement.height_px // 2, placement.width_px // 2]
     assert abs(float(middle) - 150) < 25

@@ -67,7 +67,7 @@ def test_regions_and_heat_maps_lie_in_the_whole_picture(bundle: Path) -> None:
     (evidence,) = verdict(bundle, image).images
     (region,) = evidence.regions
     assert (region.x_px, region.y_px, region.width_px, region.height_px) == (200, 160, 40, 40)
-    heat = cv2.imdecode(np.frombuffer(evidence.heat_map_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    heat = np.asarray(cv2.imdecode(np.frombuffer(evidence.heat_map_png, np.uint8), cv2.IMREAD_UNCHANGED))
     assert heat.shape == (192, 256)
     assert heat[:31].max() == 0
     assert heat[:, :63].max() == 0

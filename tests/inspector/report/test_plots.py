@@ -73,3 +73,9 @@ def test_curves_differ_by_more_than_colour() -> None:
     labels = np.array([False, True])
     curves = [ScoreCurve(f"{n}", np.array([0.1, 0.9]), NOWHERE, None) for n in range(8)]
     assert len({line.dashes for line in roc(curves, labels).lines}) == 8
+
+
+def test_the_words_of_a_fail_limit_next_to_one_have_room_and_do_not_say_one() -> None:
+    plot = histogram(np.array([0.2, 0.9]), np.array([False, True]), Limits(0.1, 0.9998))
+    assert plot.limits[1].label == "FAIL above 0.9998"
+    assert plot.width >= plot.limits[1].x + 6 + 7 * len(plot.limits[1].label)

@@ -67,6 +67,17 @@ def test_a_class_with_too_few_parts_keeps_the_scale_of_all_classes() -> None:
     assert not scales["crack"].shared
 
 
+def test_recordings_that_cannot_show_a_class_do_not_count_for_it() -> None:
+    """Many tiles with one motor: for a class of tiles they are as many as there are tiles."""
+    rows, logits = drawn(5, 200)
+    paired = [piece.model_copy(update={"groups": {**piece.groups, "signal": "motor"}}) for piece in rows]
+    labels = [{"image": piece.label, "signal": "ok"} for piece in rows]
+    both = [piece.model_copy(update={"modality_labels": own}) for piece, own in zip(paired, labels, strict=True)]
+    mic = Modality(name="mic", kind="audio")
+    able = np.ones(len(rows), np.bool_)
+    assert class_scales(both, logits, able, ("crack", "stain"), [TOP, mic]) == scaled(rows, logits)
+
+
 def test_forty_pieces_of_one_picture_are_one_part() -> None:
     rows = [row(number, "crack", picture=0) for number in range(40)]
     assert scaled(rows, np.zeros((40, 2)))["crack"].parts == 1
