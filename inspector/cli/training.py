@@ -138,8 +138,8 @@ def train(
     if report is not None:
         _write_report(training, bundle, report)
     click.echo(f"written: {bundle} (bundle {training.bundle.name}, version {training.bundle.version})")
-    click.echo(f"next: inspector init {bundle} --out LINE")
     _add_parity(bundle, training.bundle, manifest, parity_pieces)
+    click.echo(f"next: inspector evaluate {bundle} {manifest} --report TEST; inspector init {bundle} --out LINE")
 
 
 def _write_report(training: Training, bundle: Path, path: Path) -> None:

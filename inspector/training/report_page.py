@@ -89,8 +89,8 @@ def _about(trained: Trained) -> tuple[str, ...]:
     scored = trained.judged.scored
     unseen, total, bad = int(scored.unseen.sum()), len(scored.labels), int(scored.labels.sum())
     return (
-        f"{total} pieces, {bad} defective: {unseen} of the calibration split and {total - unseen} others out of fold, "
-        "each scored by encoders that had not seen it.",
+        f"{total} pieces of train and calibration, {bad} defective, each scored by encoders that had not seen it: "
+        f"{total - unseen} out of fold, {unseen} because they are in calibration.",
         "No test: limits and routes were chosen on these pieces. `inspector evaluate BUNDLE MANIFEST --report FOLDER` "
         "writes the same report for the test split.",
         "Pictures of evidence come from the bundle itself, whose encoders may have seen the piece.",
