@@ -70,7 +70,11 @@ def _make_bucket(url: str) -> None:
         deadline_s = time.monotonic() + 60
         while True:
             try:
-                stores._client("s3").mkdir(BUCKET)
+                client = stores._client("s3")
+                if not client.exists(BUCKET):
+                    client.mkdir(BUCKET)
+                client.pipe_file(f"{BUCKET}/ready", b"1")  # it answers before it has a volume to write to
+                client.rm_file(f"{BUCKET}/ready")
                 break
             except OSError:
                 if time.monotonic() > deadline_s:

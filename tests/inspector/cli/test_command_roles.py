@@ -35,7 +35,7 @@ MORE = {
     "source camera": ("0", "--stdin", "--wait", "0.01"),
     "source folder": (".", "--once"),
     "source genicam": ("0", "--producer", "service.toml", "--stdin", "--wait", "0.01"),
-    "source microphone": ("--duration", "0.1"),
+    "source microphone": ("--sensor", "unknown"),
     "source replay": ("manifest.jsonl",),
     "source rtsp": ("rtsp://127.0.0.1:9/x", "--stdin", "--wait", "0.01"),
     "simulate --config": ("--pieces", "1"),

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from inspector.sources.sound_device import SoundMissingError, load_sounddevice
 from streams.decode.items import Chunk
 from streams.decode.limits import Limits
 from streams.decode.records import decode
@@ -28,9 +28,19 @@ pcm.fromfile {{
 }}
 pcm.!default {{ type plug slave.pcm "fromfile" }}
 """
-MISSING = "" if find_spec("sounddevice") else "sounddevice is not installed: pip install '.[microphone]'"
-if not MISSING and not sys.platform.startswith("linux"):
-    MISSING = "ALSA is Linux's"
+
+
+def _missing() -> str:
+    if not sys.platform.startswith("linux"):
+        return "ALSA is Linux's"
+    try:
+        load_sounddevice()
+    except SoundMissingError as exc:
+        return str(exc)
+    return ""
+
+
+MISSING = _missing()
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "installed")
