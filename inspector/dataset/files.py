@@ -15,7 +15,7 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.dataset.raw_images import RAW_SUFFIXES, decoded, raw_pixels
 from inspector.dataset.recordings import Clip, Layout, read_clip
 from protos.inspection.v1.records_pb2 import ImagePixels, PixelFormat
-from streams.decode.images import decode_file
+from streams.decode.images import FORMAT_OF_SUFFIX, decode_file
 from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
 from streams.join.bit_depth import to_full_scale
@@ -25,15 +25,7 @@ ORIENTATION = "as stored"
 
 Recording = Image | Clip
 
-_FORMATS = {
-    ".png": PixelFormat.PIXEL_FORMAT_PNG,
-    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
-    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
-    ".tif": PixelFormat.PIXEL_FORMAT_TIFF,
-    ".tiff": PixelFormat.PIXEL_FORMAT_TIFF,
-    ".bmp": PixelFormat.PIXEL_FORMAT_BMP,
-}
-IMAGE_SUFFIXES = tuple(_FORMATS)
+IMAGE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 
 
 def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | None = None) -> Image:
@@ -51,7 +43,7 @@ def read_image(path: Path, bit_depth: BitDepth | None = None, limits: Limits | N
 
 def read_image_file(path: Path, limits: Limits | None = None) -> tuple[PixelFormat, bytes]:
     """Format by its name and bytes of an image file, not decoded. Raises ManifestError."""
-    form = _FORMATS.get(path.suffix.lower())
+    form = FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise ManifestError(
             f"{path}: is no {', '.join(IMAGE_SUFFIXES)}, the files that a line sends; convert the image"

@@ -36,8 +36,8 @@ class Limits(NamedTuple):
     """Around the region, which is looked at too."""
 
 
-class Found(NamedTuple):
-    """The best that was found; whether it is within the limits is not checked."""
+class Pose(NamedTuple):
+    """The best alignment of the search; whether it is within the limits is not checked."""
 
     to_picture: Affine
     """From the reference to the picture, both in full size."""
@@ -58,20 +58,20 @@ class Aligner:
             for share in _shares(max(reference.shape))
         ]
 
-    def find(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Found | None:
+    def find(self, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Pose | None:
         """None where the search ends nowhere."""
         small = shrunk(picture)
         if self._looked_at is not None:
             small = _blanked(small, self._looked_at)
-        found: Affine | None = None
+        pose: Affine | None = None
         correlation = 0.0
         for level in self._levels:
-            start = level.coarse(small, self._limits.max_turn_deg) if found is None else found
+            start = level.coarse(small, self._limits.max_turn_deg) if pose is None else pose
             climbed = None if start is None else level.climb(small, start)
             if climbed is None:
                 return None
-            found, correlation = climbed
-        return None if found is None else Found(scaled(found, self._scale), correlation)
+            pose, correlation = climbed
+        return None if pose is None else Pose(scaled(pose, self._scale), correlation)
 
 
 class _Level:
@@ -106,7 +106,7 @@ class _Level:
         picture = cv2.copyMakeBorder(_resized(small, self._share), *(self._reach,) * 4, cv2.BORDER_REPLICATE)
         left, top, right, bottom = self._box
         window = np.asarray(picture)[top : bottom + 2 * self._reach, left : right + 2 * self._reach]
-        best, found = -math.inf, None
+        best, pose = -math.inf, None
         for turn_deg in _turns(max_turn_deg, max(right - left, bottom - top)):
             turned = self._turned(turn_deg)
             scores = cv2.matchTemplate(window, turned[top:bottom, left:right], cv2.TM_CCOEFF_NORMED)
@@ -114,8 +114,8 @@ class _Level:
             if score > best:
                 best = score
                 shift = moved(float(x - self._reach), float(y - self._reach))
-                found = joined(shift, self._turning(turn_deg))
-        return None if found is None else scaled(found, self._share)
+                pose = joined(shift, self._turning(turn_deg))
+        return None if pose is None else scaled(pose, self._share)
 
     def climb(self, small: Grey, start: Affine) -> tuple[Affine, float] | None:
         """From a start to the nearest maximum of the correlation; None where there is none."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspector.bundle.framing import Alignment, Framing
 from inspector.bundle.schema import Modality
-from inspector.framing.alignment import Aligner, Found, Limits, shift_px, turn_deg
+from inspector.framing.alignment import Aligner, Limits, Pose, shift_px, turn_deg
 from inspector.framing.outline import bounds, region_mask
 from inspector.framing.placement import HALF, Affine, Placement, joined, mapped, moved
 from inspector.framing.png import Grey, grey_picture
@@ -53,12 +53,12 @@ class Framer:
         cut_out = moved(self._box[0], self._box[1])
         if self._aligner is None or framing.align is None:
             return self._placed(cut_out)
-        found = self._aligner.find(image)
-        fault = self._fault(found, framing.align)
-        if fault or found is None:
+        pose = self._aligner.find(image)
+        fault = self._fault(pose, framing.align)
+        if fault or pose is None:
             cause = "is it the right piece, and in its place?"
             return Refusal(MissingReason.ALIGNMENT, f"{fault}: {cause}")
-        return self._placed(joined(found.to_picture, cut_out))
+        return self._placed(joined(pose.to_picture, cut_out))
 
     def cut(self, image: Image, placement: Placement) -> Image:
         """The region alone, as the reference shows it, with the mean of the region outside of it."""
@@ -93,21 +93,19 @@ class Framer:
         width, height = self.size_px
         return Placement(to_picture, width, height, self._inside)
 
-    def _fault(self, found: Found | None, align: Alignment) -> str:
+    def _fault(self, pose: Pose | None, align: Alignment) -> str:
         """Why this alignment is not believed; empty where it is."""
-        if found is None:
+        if pose is None:
             return "the picture cannot be aligned with the reference"
         left, top, right, bottom = self._box
-        shift, turn = shift_px(found.to_picture, ((left + right) / 2, (top + bottom) / 2)), turn_deg(found.to_picture)
-        if found.correlation < align.min_correlation:
-            return (
-                f"correlation with the reference {found.correlation:.2f}, expected at least {align.min_correlation:g}"
-            )
+        shift, turn = shift_px(pose.to_picture, ((left + right) / 2, (top + bottom) / 2)), turn_deg(pose.to_picture)
+        if pose.correlation < align.min_correlation:
+            return f"correlation with the reference {pose.correlation:.2f}, expected at least {align.min_correlation:g}"
         if shift > align.max_shift_px:
             return f"the piece lies {shift:.0f} px off the reference, expected at most {align.max_shift_px:g}"
         if turn > align.max_turn_deg + 0.01:
             return f"the piece is turned by {turn:.1f} degrees, expected at most {align.max_turn_deg:g}"
-        if self._has_region and not self._is_whole(found.to_picture):
+        if self._has_region and not self._is_whole(pose.to_picture):
             return "a part of the region lies outside of the picture"
         return ""
 
@@ -124,14 +122,14 @@ class Framer:
 
 def framers(modalities: Iterable[Modality]) -> Mapping[str, Framer]:
     """Of the cameras that are framed, by name. Raises ValueError with the camera."""
-    made = {}
+    by_camera = {}
     for modality in modalities:
         if modality.framing is not None:
             try:
-                made[modality.name] = Framer(modality.framing)
+                by_camera[modality.name] = Framer(modality.framing)
             except ValueError as exc:
                 raise ValueError(f"camera {modality.name}: {exc}") from exc
-    return made
+    return by_camera
 
 
 def _aligner(framing: Framing, align: Alignment, mask: Grey | None) -> Aligner:

@@ -9,21 +9,11 @@ from inspector.framing.alignment import shrunk
 from inspector.framing.framer import Framer
 from inspector.framing.png import png_text
 from inspector.framing.tables import AlignTable, CameraFraming
-from protos.inspection.v1.records_pb2 import PixelFormat
-from streams.decode.images import decode_file
+from streams.decode.images import FORMAT_OF_SUFFIX, decode_file
 from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
 from streams.join.bit_depth import to_full_scale
 from streams.observation import Image
-
-_FORMATS = {
-    ".png": PixelFormat.PIXEL_FORMAT_PNG,
-    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
-    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
-    ".tif": PixelFormat.PIXEL_FORMAT_TIFF,
-    ".tiff": PixelFormat.PIXEL_FORMAT_TIFF,
-    ".bmp": PixelFormat.PIXEL_FORMAT_BMP,
-}
 
 
 class FramingError(ValueError):
@@ -85,9 +75,9 @@ def _alignment(table: AlignTable, size_px: tuple[int, int], bit_depth: BitDepth 
 
 def _picture(path: Path, size_px: tuple[int, int]) -> Image:
     """Read within the line's limits. Raises FramingError."""
-    limits, form = Limits(), _FORMATS.get(path.suffix.lower())
+    limits, form = Limits(), FORMAT_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
-        raise FramingError(f"{path}: is no {', '.join(_FORMATS)}; convert it")
+        raise FramingError(f"{path}: is no {', '.join(FORMAT_OF_SUFFIX)}; convert it")
     try:
         with path.open("rb") as file:
             data = file.read(limits.max_reference_bytes + 1)

@@ -29,6 +29,15 @@ _FILES = {
     PixelFormat.PIXEL_FORMAT_BMP: read_bmp,
 }
 FILE_FORMATS: frozenset[int] = frozenset(_FILES)
+FORMAT_OF_SUFFIX = {
+    ".png": PixelFormat.PIXEL_FORMAT_PNG,
+    ".jpg": PixelFormat.PIXEL_FORMAT_JPEG,
+    ".jpeg": PixelFormat.PIXEL_FORMAT_JPEG,
+    ".tif": PixelFormat.PIXEL_FORMAT_TIFF,
+    ".tiff": PixelFormat.PIXEL_FORMAT_TIFF,
+    ".bmp": PixelFormat.PIXEL_FORMAT_BMP,
+}
+"""Of files on a disk: the format that their name ends in."""
 _DECLARED = {
     PixelFormat.PIXEL_FORMAT_PNG: declared_png,
     PixelFormat.PIXEL_FORMAT_JPEG: declared_jpeg,
