@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from inspector.evaluation.class_figures import Confusion
 from inspector.evaluation.class_tables import MAX_COLUMNS
@@ -20,6 +20,7 @@ from inspector.report.tables import by_group
 from inspector.report.worst import worst
 from inspector.verdicts.plain_text import plain
 from inspector.verdicts.sentence import sentence
+from inspector.web.environment import strict_environment
 
 HERE = Path(__file__).parent
 MAX_BYTES = 15_000_000
@@ -77,13 +78,7 @@ def _hash(style: str) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = strict_environment(HERE / "templates")
     environment.filters |= {
         "name": lambda text: plain(text, MAX_NAME) or "(no name)",
         "text": lambda text: plain(text, MAX_TEXT),

@@ -3,22 +3,18 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+
+from inspector.web.environment import strict_environment
 
 HERE = Path(__file__).parent
 NAVIGATION = (("Line", "/"), ("Pieces", "/pieces"), ("Charts", "/charts"), ("Review", "/review"), ("Alerts", "/alerts"))
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = strict_environment(HERE / "templates")
     environment.globals["navigation"] = NAVIGATION
     return environment
 
