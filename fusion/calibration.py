@@ -39,6 +39,10 @@ def probability(logit: float, temperature: float, bias: float) -> float: ...
 def probability(logit: Scores, temperature: float, bias: float) -> Scores: ...
 def probability(logit: float | Scores, temperature: float, bias: float) -> float | Scores:
     """sigmoid(logit / temperature + bias), without overflow."""
+    if isinstance(logit, float):  # seven calls of numpy cost more than the rest of the decision
+        single = logit / temperature + bias
+        smaller = float(np.exp(-abs(single)))
+        return (1.0 if single >= 0 else smaller) / (1.0 + smaller)
     scaled = np.asarray(logit, np.float64) / temperature + bias
     odds = np.exp(-np.abs(scaled))
     result = np.where(scaled >= 0, 1.0, odds) / (1.0 + odds)

@@ -2,17 +2,16 @@
 
 import importlib.metadata
 import os
-import sys
 
 from inspector.benchmark.report import Machine
+from inspector.engines.cores import usable_cores
 from inspector.engines.cpu_name import processor
 
 _RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt", "torch")
 
 
 def machine(threads: int) -> Machine:
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return Machine(processor(), usable, os.getloadavg()[0], threads, _versions())
+    return Machine(processor(), usable_cores(), os.getloadavg()[0], threads, _versions())
 
 
 def _versions() -> list[str]:

@@ -13,7 +13,8 @@ from torch import nn
 from inspector.benchmark.artefacts import BenchError
 from inspector.bundle.schema import Bundle, Precision
 from inspector.engines.engine import Array
-from inspector.training.checkpoint import CheckpointError, load_checkpoint
+from inspector.training.checkpoint import load_checkpoint
+from inspector.training.errors import CheckpointError
 from inspector.training.export import FlatHead, head_inputs
 
 Module = Callable[..., tuple[torch.Tensor, ...]]

@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
 """Name of a command: the module that defines it, one line for `inspector --help`, and the heading it stands under."""
 
 _TRAINING = ("torch", "torchvision", "timm", "peft", "librosa", "scipy", "sklearn", "onnxscript", "safetensors")
+_OURS = ("inspector", "encoders", "fusion", "streams", "protos")
 
 
 class LazyGroup(click.Group):
@@ -82,8 +83,13 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        with report_unusable_files():
-            return super().invoke(ctx)
+        try:
+            with report_unusable_files():
+                return super().invoke(ctx)
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").partition(".")[0] in _OURS:  # a defect of the program: its trace names the place
+                raise
+            raise click.ClickException(missing_words(ctx.invoked_subcommand or "inspector", exc)) from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

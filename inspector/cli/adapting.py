@@ -1,9 +1,10 @@
 """`inspector adapt` and `distil`: change the experts of a checkpoint, and save the result if it passes its gates.
 
-The command line imports this module only when one of these is called, so that serving starts without torch.
+Help and errors of arguments need no torch: what does is imported by a command that runs.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,14 +15,13 @@ from inspector.cli.stages import stages
 from inspector.cli.training import FolderOrFile, report_training_errors
 from inspector.dataset.good_class import recorded_good
 from inspector.dataset.manifest import read_manifest
-from inspector.training.adapt.adapt import AdaptOptions, AdaptResult, DistilOptions, RecipeResult, distil_expert
-from inspector.training.adapt.adapt import adapt as adapt_bundle
-from inspector.training.adapt.continual import Retention, Tolerance
-from inspector.training.adapt.distil import DistilError
-from inspector.training.checkpoint import load_checkpoint, save_checkpoint
-from inspector.training.dataset import Dataset
-from inspector.training.export import TrainedBundle
+from inspector.training.errors import DistilError
 from inspector.training.framed import framings_of
+
+if TYPE_CHECKING:
+    from inspector.training.adapt.adapt import AdaptResult, RecipeResult
+    from inspector.training.dataset import Dataset
+    from inspector.training.export import TrainedBundle
 
 Share = click.FloatRange(0, 1)
 out_option = click.option("--out", required=True, type=FolderOrFile, help="Folder of the new checkpoint.")
@@ -90,6 +90,11 @@ def adapt(
     Example: inspector adapt cup.ckpt lids/manifest.jsonl --old cups/manifest.jsonl --out both.ckpt
     """
     require_writable(out)
+    from inspector.training.adapt.adapt import AdaptOptions
+    from inspector.training.adapt.adapt import adapt as adapt_bundle
+    from inspector.training.adapt.continual import Retention, Tolerance
+    from inspector.training.checkpoint import load_checkpoint
+
     how = AdaptOptions(Retention(stiffness=stiffness), memory, Tolerance(tolerance, false_rejects), seed)
     with stages() as shown:
         draft = load_checkpoint(checkpoint)
@@ -129,6 +134,10 @@ def distil(
     Example: inspector distil cup.ckpt line/manifest.jsonl --expert top-full --out small.ckpt
     """
     require_writable(out)
+    from inspector.training.adapt.adapt import DistilOptions, distil_expert
+    from inspector.training.adapt.continual import Tolerance
+    from inspector.training.checkpoint import load_checkpoint
+
     how = DistilOptions(
         encoders=("micro",) if direct else ("mini", "micro"),
         side_px=side_px,
@@ -144,13 +153,15 @@ def distil(
     _save_if_passed(successor, checkpoint, out)
 
 
-def _dataset(manifest: Path, draft: TrainedBundle) -> Dataset:
+def _dataset(manifest: Path, draft: "TrainedBundle") -> "Dataset":
     """With the good classes and the regions of the first training."""
+    from inspector.training.dataset import Dataset
+
     good = recorded_good(draft.provenance, read_manifest(manifest))
     return Dataset(manifest, cameras=framings_of(draft.modalities), good=good)
 
 
-def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None:
+def _save_if_passed(successor: "AdaptResult", checkpoint: Path, out: Path) -> None:
     for gate in successor.gates:
         print_line(str(gate))
     for step in ("adapted", "distilled"):
@@ -159,10 +170,12 @@ def _save_if_passed(successor: AdaptResult, checkpoint: Path, out: Path) -> None
     click.echo(f"cross-validation: {_line(successor.before)} -> {_line(successor.after)}")
     if not successor.passed:
         raise click.ClickException(f"{checkpoint} is unchanged and nothing is written: a recipe would lose (see above)")
+    from inspector.training.checkpoint import save_checkpoint
+
     save_checkpoint(out, successor.bundle)
     click.echo(f"checkpoint is in {out}; it keeps the old limits and has no certificate: `inspector export` it")
 
 
-def _line(result: RecipeResult) -> str:
+def _line(result: "RecipeResult") -> str:
     at = result.at_limit
     return f"AUC {result.auc:.3f}, recall {at.recall:.3f}, good held back {at.false_rejects:.3f}"

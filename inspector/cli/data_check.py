@@ -1,7 +1,7 @@
 """`inspector data check`: everything that is wrong with a data set, before anything is trained on it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from inspector.cli.errors import report_user_errors
 from inspector.cli.printable import print_line
 from inspector.dataset.check.labelled import SPLITS, LabelledRows
 from inspector.dataset.check.report import DataReport
-from inspector.dataset.check.run import check_data
+from inspector.dataset.check.run import TrainingView, check_data
+from inspector.dataset.findings import Finding
 from inspector.dataset.good_class import with_good
 from inspector.dataset.labels import classes_of, modalities_of
 from inspector.dataset.manifest import PieceRow
-from inspector.training.config import TrainConfigError, read_train_config
+from inspector.dataset.progress import Progress
+from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
+from inspector.training.config_check import config_findings
 from inspector.training.labels import ClassMap, mapped_classes, with_own_labels
 
 MAX_PLACES = 10
@@ -27,7 +30,7 @@ MAX_PLACES = 10
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--all", "all_places", is_flag=True, help=f"Name all pieces of a finding, not the first {MAX_PLACES}.")
-@click.option("--config", type=click.Path(path_type=Path), help="Training configuration, for its [labels].")
+@click.option("--config", type=click.Path(path_type=Path), help="Training configuration, as for `inspector train`.")
 @click.option("--good", multiple=True, metavar="NAME", help="Class that counts as good; repeatable.")
 @click.option("--warnings-ok", is_flag=True, help="Exit code 0 if training warns, but refuses nothing.")
 @report_user_errors(TrainConfigError)
@@ -41,22 +44,29 @@ def check(
 
     Found: files that are missing or cannot be read, NaN, transposed arrays, other rates, lengths or channels than the
     rest of a sensor has, recordings that occur twice, labels that contradict each other, splits that share recordings
-    or groups, classes with too few independent parts, names that the line would refuse.
+    or groups, classes with too few independent parts, names that the line would refuse. With --config, its experts and
+    [cameras] are checked too: regions, masks, references, tiles, and every picture's alignment.
 
     \b
     inspector data check set/manifest.jsonl
     inspector data check set --json > report.json
     """
     with remaining_bars() as progress:
-        report = check_data(
-            path, progress, partial(_relabelled, {} if config is None else read_train_config(config).labels, good)
-        )
+        settings = TrainConfig() if config is None else read_train_config(config)
+        report = check_data(path, progress, _view(settings, good, progress))
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
     else:
         _print(report, None if all_places else MAX_PLACES)
     if report.num_errors or (report.findings and not warnings_ok):
         raise click.exceptions.Exit(1)
+
+
+def _view(config: TrainConfig, good: Sequence[str], progress: Progress) -> TrainingView:
+    def further(manifest: Path, dataset: LabelledRows) -> Iterator[Finding]:
+        return config_findings(manifest, dataset.rows, dataset.modalities, config, progress)
+
+    return TrainingView(partial(_relabelled, config.labels, good), config.uncertain_labels == "soft", further)
 
 
 def _relabelled(shows: ClassMap, good: Sequence[str], rows: Sequence[PieceRow]) -> LabelledRows:

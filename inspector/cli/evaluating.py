@@ -18,7 +18,7 @@ from inspector.cli.places import require_writable_file
 from inspector.cli.printable import printable_lines
 from inspector.cli.stages import stages
 from inspector.dataset.manifest import Split
-from inspector.evaluation.evaluate import evaluated
+from inspector.evaluation.evaluate import evaluate as evaluate_bundle
 from inspector.evaluation.evaluated import Evaluated
 from inspector.evaluation.report import page, write_pieces, write_report
 from inspector.report.from_evaluation import evaluation_content
@@ -77,7 +77,7 @@ def evaluate(
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)  # the answer to a wrong name comes before the work
     with stages() as shown:
-        complete = evaluated(bundle, manifest, split, false_rejects, shown, recipe, good)
+        complete = evaluate_bundle(bundle, manifest, split, false_rejects, shown, recipe, good)
     evaluation = complete.report
     Console().print(Markdown(printable_lines(page(evaluation))))
     if report is not None:

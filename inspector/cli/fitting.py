@@ -1,19 +1,21 @@
 """`inspector fit`: makes a bundle from good pieces alone, for a line that has no defects yet.
 
-The command line imports this module only when it is called, so that serving starts without torch.
+Help and errors of arguments need no torch: what does is imported by a command that runs.
 """
 
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from encoders.vision import Weights
 from inspector.cli.good_option import good_option
 from inspector.cli.manifest_option import MANIFEST
 from inspector.cli.places import require_writable_file
 from inspector.cli.stages import stages
 from inspector.cli.training import (
+    page_beside,
     print_warnings,
     report_option,
     report_training_errors,
@@ -21,11 +23,14 @@ from inspector.cli.training import (
     strictly,
     weights_file,
 )
+from inspector.report.page import write_page
 from inspector.training.advice import write_training_report
+from inspector.training.bundle_place import require_place
 from inspector.training.config import read_train_config
-from inspector.training.export import require_place, write_bundle
-from inspector.training.good_only.descriptors import Backbone
-from inspector.training.good_only.fit import PASS_SHARE, GoodOptions, fit_good_only
+from inspector.training.good_only.good_pieces import PASS_SHARE, GoodOptions
+
+if TYPE_CHECKING:
+    from inspector.training.good_only.descriptors import Backbone
 
 FolderOrFile = click.Path(path_type=Path)
 
@@ -91,7 +96,7 @@ def fit(
     if not good_only:
         raise click.UsageError("this command fits on good pieces only: add --good-only, or use `inspector train`")
     require_place(bundle)
-    require_writable_file(report)
+    require_writable_file(report, None if report is None else page_beside(report))
     start = time.monotonic()
     options = GoodOptions(
         name=name,
@@ -104,24 +109,38 @@ def fit(
         strict=strict,
         cameras={} if config is None else read_train_config(config).cameras,
     )
+    from inspector.training.export import write_bundle
+    from inspector.training.good_only.fit import fit_good_only
+    from inspector.training.good_only.report_page import good_content
+    from inspector.training.report_page import examined_by
+
     with strictly(report), stages() as progress:
-        draft = fit_good_only(manifest, options, progress)
+        fitted = fit_good_only(manifest, options, progress)
+        draft = fitted.bundle
         progress("writing graphs", 0, 1)
         write_bundle(bundle, draft)
         progress("writing graphs", 1, 1)
     print_warnings(draft.warnings)
     if report is not None:
         write_training_report(report, (), draft.warnings)
+        with stages() as shown:
+            content = good_content(fitted, examined_by(bundle, manifest.parent, partial(shown, "worst pieces")))
+        click.echo(f"report: {write_page(content, page_beside(report))}, to look at in a browser")
     click.echo(
         f"bundle {draft.name} {draft.version} of {draft.provenance['good_pieces']} good pieces is in {bundle} after "
         f"{time.monotonic() - start:.0f} s; it knows no defect: see {bundle / 'model_card.md'}"
     )
 
 
-def _backbone(weights: str | None, pretrained: str | None) -> Backbone | None:
+def _backbone(weights: str | None, pretrained: str | None) -> "Backbone | None":
     if weights and pretrained:
         raise click.UsageError("--weights and --pretrained both name a network: give one of them")
+    if not (weights or pretrained):
+        return None
+    from encoders.vision import Weights
+    from inspector.training.good_only.descriptors import Backbone
+
     if weights:
         name, file = weights_file(weights)
         return Backbone(name, Weights(file=file))
-    return Backbone(pretrained, Weights(pretrained=True)) if pretrained else None
+    return Backbone(str(pretrained), Weights(pretrained=True))

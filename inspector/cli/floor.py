@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import warn_of_lone_log
 from inspector.access.audit.protocol import AuditError
 from inspector.access.sign_in import AccessSetupError
 from inspector.archive.database import DatabaseError
@@ -38,4 +39,6 @@ def floor(config: Path, stop_with_parent: bool) -> None:
         if stop_with_parent:
             give_way()
             stopped_with_parent(stop)
+        elif service.config.web.enabled:
+            warn_of_lone_log(service.access.audit)  # else the service says it, whose gateway opens the same log
         run_floor(service, CollectorRegistry(), stop)

@@ -10,6 +10,7 @@ import click
 import cv2
 from prometheus_client import CollectorRegistry
 
+from inspector.access.audit.open import warn_of_lone_log
 from inspector.access.audit.protocol import AuditError
 from inspector.bundle.load import BundleError
 from inspector.cli.config_option import config_option
@@ -107,6 +108,7 @@ def _run(service: Service, *, worker: bool, gateway: bool, floor: Child | None =
         watch = stack.enter_context(watched(service, metrics, listeners)) if metrics else None
         models = stack.enter_context(deployed(service, stop, registry, is_worker=worker))
         if gateway:
+            warn_of_lone_log(service.access.audit)
             server = stack.enter_context(open_gateway(service, models, registry))
             listeners.append(server.line_stands_still)
             log.info("Gateway answers at %s.", server.address)

@@ -1,12 +1,13 @@
 """`inspector train` and `export`: the commands of the training half.
 
-The command line imports this module only when one of these is called, so that serving starts without torch.
+Help and errors of arguments need no torch: what does is imported by a command that runs.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import ValidationError
@@ -20,17 +21,14 @@ from inspector.cli.printable import print_line
 from inspector.cli.stages import stages
 from inspector.parity.report import few
 from inspector.parity.schema import ENOUGH_PIECES, ParityError
-from inspector.report.page import write_page
 from inspector.training.advice import Advice, StrictError, write_training_report
-from inspector.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from inspector.training.bundle_place import require_place
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
-from inspector.training.experts.lora import LoraError
-from inspector.training.export import ExportError, TrainedBundle, require_place, write_bundle
-from inspector.training.parity_set import Sampling, add_parity_set
-from inspector.training.report_page import examined_by, training_content
-from inspector.training.train import Training
-from inspector.training.train import train as train_draft
-from inspector.training.trainer import TrainOptions
+from inspector.training.errors import CheckpointError, ExportError, LoraError
+
+if TYPE_CHECKING:
+    from inspector.training.export import TrainedBundle
+    from inspector.training.train import Training
 
 FolderOrFile = click.Path(path_type=Path)
 WARNED = 3
@@ -61,7 +59,11 @@ strict_option = click.option(
     "--strict", is_flag=True, help="If there is a warning, write no bundle and end with exit code 3."
 )
 REPORT_HELP = "Write findings and warnings to this JSON file, with --strict too."
-report_option = click.option("--report", type=FolderOrFile, help=REPORT_HELP)
+report_option = click.option(
+    "--report",
+    type=FolderOrFile,
+    help=f"{REPORT_HELP} Next to it, as .html, a page with the figures and the worst pieces.",
+)
 
 
 @contextmanager
@@ -96,11 +98,7 @@ def print_warnings(warnings: Sequence[Advice]) -> None:
 @good_option
 @click.option("--checkpoint", type=FolderOrFile, help="Also save the weights here, for `export`, `adapt` and `distil`.")
 @strict_option
-@click.option(
-    "--report",
-    type=FolderOrFile,
-    help=f"{REPORT_HELP} Next to it, as .html, a page with the figures and the worst pieces.",
-)
+@report_option
 @parity_pieces_option
 @report_training_errors()
 def train(
@@ -126,7 +124,13 @@ def train(
     require_writable(checkpoint)
     require_writable_file(report, None if report is None else page_beside(report))
     settings = named_after(bundle, TrainConfig() if config is None else read_train_config(config))
-    options = TrainOptions(seed, epochs, weights_files(weights), good, strict)
+    files = weights_files(weights)
+    from inspector.training.checkpoint import save_checkpoint
+    from inspector.training.export import write_bundle
+    from inspector.training.train import train as train_draft
+    from inspector.training.trainer import TrainOptions
+
+    options = TrainOptions(seed, epochs, files, good, strict)
     with strictly(report), stages() as shown:
         training = train_draft(manifest, settings, options, shown)
         if checkpoint is not None:
@@ -142,8 +146,11 @@ def train(
     click.echo(f"next: inspector evaluate {bundle} {manifest} --report TEST; inspector init {bundle} --out LINE")
 
 
-def _write_report(training: Training, bundle: Path, path: Path) -> None:
+def _write_report(training: "Training", bundle: Path, path: Path) -> None:
     """The JSON file, and next to it the page of the same name."""
+    from inspector.report.page import write_page
+    from inspector.training.report_page import examined_by, training_content
+
     write_training_report(path, training.findings, training.bundle.warnings, training.figures)
     with stages() as shown:
         examine = examined_by(bundle, training.trained.dataset.root, partial(shown, "worst pieces"))
@@ -202,6 +209,9 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
     Example: inspector export cup.ckpt --out bundles/cup --parity line/manifest.jsonl
     """
     require_place(bundle)
+    from inspector.training.checkpoint import load_checkpoint
+    from inspector.training.export import write_bundle
+
     draft = load_checkpoint(checkpoint)
     write_bundle(bundle, draft)
     click.echo(f"written: {bundle} (bundle {draft.name}, version {draft.version})")
@@ -209,7 +219,9 @@ def export(checkpoint: Path, bundle: Path, manifest: Path | None, parity_pieces:
         _add_parity(bundle, draft, manifest, parity_pieces)
 
 
-def _add_parity(bundle: Path, draft: TrainedBundle, manifest: Path, num_pieces: int) -> None:
+def _add_parity(bundle: Path, draft: "TrainedBundle", manifest: Path, num_pieces: int) -> None:
+    from inspector.training.parity_set import Sampling, add_parity_set
+
     drawing = Sampling(num_pieces, int(draft.provenance.get("seed", 0)))
     with stages() as shown:
         parity_set = add_parity_set(bundle, draft, manifest, drawing, partial(shown, "parity set"))

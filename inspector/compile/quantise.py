@@ -16,6 +16,7 @@ from onnx import GraphProto, ModelProto, NodeProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from inspector.compile.graph import PRODUCTS, front_end, makers, multiplications
+from inspector.engines.cpu_name import adds_in_16_bits
 from inspector.engines.engine import Array
 
 Feed = Mapping[str, Array]
@@ -33,6 +34,7 @@ def quantise(
     """`left_out` names further operators that stay in float.
 
     CPUs want unsigned activations; TensorRT parses none but signed ones without a zero point, and a bias in float.
+    Where this CPU adds in 16 bits, weights get seven bits (decision 165).
     """
     signed = dialect == "tensorrt"
     with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +48,7 @@ def quantise(
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            reduce_range=not signed and adds_in_16_bits(),
             op_types_to_quantize=sorted(PRODUCTS if signed else PRODUCTS | BETWEEN),
             nodes_to_exclude=sorted(left_out | never(model)),
             calibrate_method=CalibrationMethod.MinMax,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from encoders.front_end import Image
 from inspector.dataset.files import read_image, read_image_file, read_row_image
-from inspector.dataset.forms import Form
+from inspector.dataset.findings import Finding
+from inspector.dataset.forms import Form, constant_text
 from inspector.dataset.manifest import ImageRow, ManifestError
 from inspector.dataset.orientation import AS_STORED, orientation
 from inspector.dataset.raw_images import RAW_SUFFIXES
@@ -17,6 +18,8 @@ from streams.decode.limits import Limits, RecordError
 from streams.join.assembly import BitDepth
 from streams.join.low_pixels import advice, is_sign, likely_bit_depth
 
+_TINY_BYTES, _PIXELS_PER_BYTE = 2048, 50
+"""A JPEG of one value has a byte for 70 pixels and more behind its header, a PNG one for some hundred."""
 _MAX_DECODED = 50
 """16-bit images of a camera that are searched for bits that it never uses."""
 
@@ -32,6 +35,8 @@ class SurveyedCamera:
     """The fewest bits of each 16-bit image decoded that is not black."""
     num_black: int = 0
     forms: list[Form] = field(default_factory=list)
+    constant: list[Form] = field(default_factory=list)
+    """Of the images whose pixels all have one value."""
 
     def warnings(self, name: str) -> Iterator[str]:
         if self.turned:
@@ -45,7 +50,17 @@ class SurveyedCamera:
         if depths and len(depths) == len(self.depths):
             depth = max(depths)
             if is_sign(depth, len(depths)):
-                yield advice(name, depth)
+                yield f"{advice(name, depth)}; `inspector data import --bit-depth {depth}` writes it into them"
+
+    def constant_images(self, name: str) -> Iterator[Finding]:
+        if self.constant:
+            text = constant_text(f"camera {name}", "images", self.constant, self.num_images)
+            yield Finding("recordings", text, tuple(form.piece_id for form in self.constant))
+
+    def add(self, form: Form, *, is_constant: bool) -> None:
+        self.forms.append(form)
+        if is_constant:
+            self.constant.append(form)
 
     def is_open(self) -> bool:
         """Whether one more 16-bit image can tell how many bits the camera has."""
@@ -58,21 +73,36 @@ def check_image(root: Path, image: ImageRow, piece_id: str, camera: SurveyedCame
     path = root / image.path
     camera.num_images += 1
     if image.pixels is not None or path.suffix.lower() in RAW_SUFFIXES:
-        camera.forms.append(Form.of_image(piece_id, image.path, _header_of(read_row_image(root, image))))
+        decoded = read_row_image(root, image)
+        form = Form.of_image(piece_id, image.path, _header_of(decoded))
+        camera.add(form, is_constant=_is_constant(decoded))
         return
     data, header = _header(path)
     if (turned := orientation(data)) != AS_STORED:
         camera.turned[turned] += 1
         camera.turned_file = path
-    if image.bit_depth not in (None, 8 * header.bytes_per_value) or header.has_alpha or _is_tiff(path):
-        read_image(path, image.bit_depth)
-    elif header.bytes_per_value == 2 and image.bit_depth is None and camera.is_open():
+    is_constant = False
+    is_read_whole = image.bit_depth not in (None, 8 * header.bytes_per_value) or header.has_alpha or _is_tiff(path)
+    if is_read_whole or _may_be_constant(len(data), header):
+        is_constant = _is_constant(read_image(path, image.bit_depth))
+    if not is_read_whole and header.bytes_per_value == 2 and image.bit_depth is None and camera.is_open():
         decoded = read_image(path)
         if decoded.any():
             camera.depths.append(likely_bit_depth(decoded))
         else:
             camera.num_black += 1
-    camera.forms.append(Form.of_image(piece_id, image.path, header))
+    camera.add(Form.of_image(piece_id, image.path, header), is_constant=is_constant)
+
+
+def _may_be_constant(num_bytes: int, header: Header) -> bool:
+    """Packed files of one value are tiny: few others are decoded. A file as large as its pixels is not packed."""
+    num_pixels = header.width_px * header.height_px
+    is_packed = num_bytes < num_pixels * header.channels * header.bytes_per_value
+    return not is_packed or num_bytes < _TINY_BYTES + num_pixels // _PIXELS_PER_BYTE
+
+
+def _is_constant(image: Image) -> bool:
+    return bool((image == image.reshape(-1, *image.shape[2:])[0]).all())
 
 
 def _is_tiff(path: Path) -> bool:

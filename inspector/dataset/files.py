@@ -25,6 +25,8 @@ ORIENTATION = "as stored"
 
 Recording = Image | Clip
 
+WHITE_ABOVE = 127
+"""Of a mask: brighter pixels are the defect."""
 IMAGE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from inspector.dataset.manifest import ManifestError
 
-FindingKind = Literal["manifest", "recordings", "labels", "evidence", "splits", "names"]
+FindingKind = Literal["manifest", "recordings", "labels", "evidence", "splits", "names", "config"]
 Severity = Literal["error", "warning"]
 MAX_NAMED = 20
 """Of a list in an error message; `inspector data check` names all."""

@@ -55,10 +55,14 @@ def odd_forms(source: str, forms: Sequence[Form]) -> Iterator[Finding]:
 
 
 def still_channels(sensor: str, forms: Sequence[Form]) -> Iterator[Finding]:
-    """Channels of a sensor with several that never change within any recording."""
+    """Recordings that never change, and channels of a sensor with several that do so within no recording."""
+    constant = [form for form in forms if len(form.still) == form.channels]
+    if constant:
+        yield Finding("recordings", constant_text(f"sensor {sensor}", "recordings", constant, len(forms)),
+                      tuple(form.piece_id for form in constant))  # fmt: skip
     num_channels = max((form.channels for form in forms), default=0)
     still = frozenset[int]().union(*(form.still for form in forms)).intersection(*(form.still for form in forms))
-    if num_channels > 1 and still:
+    if num_channels > len(still) > 0:
         numbers = ", ".join(map(str, sorted(still)))
         yield Finding(
             "recordings",
@@ -66,6 +70,13 @@ def still_channels(sensor: str, forms: Sequence[Form]) -> Iterator[Finding]:
             f"{len(forms)} recordings: a clock, or an input that is not connected? Name the channels that measure: "
             '"columns" of the signal row, or --columns of `inspector data import`',
         )
+
+
+def constant_text(source: str, noun: str, constant: Sequence[Form], num: int) -> str:
+    return (
+        f"{source}: {len(constant)} of {num} {noun} have one value throughout, the first is {constant[0].path}: was "
+        "the device off, muted or covered? Record them again, or leave the pieces out"
+    )
 
 
 def _odd(source: str, noun: str, severity: Severity, values: Sequence[tuple[Form, object]]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
@@ -107,7 +107,7 @@ class PieceRow(Row):
     """Good, defective, or not known."""
     defect_probability: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     """Of a piece whose label is not certain: how likely it is defective. 0 and 1 mean ok and nok."""
-    defects: tuple[str, ...] = ()
+    defects: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Classes of its defects."""
     mask: str | None = None
     """Image of the defect's place, white on black, relative to the manifest."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from inspector.dataset.cameras import SurveyedCamera, check_image, row_size
-from inspector.dataset.files import layout_of, read_mask
+from inspector.dataset.files import WHITE_ABOVE, layout_of, read_mask
 from inspector.dataset.findings import Finding, in_order, listed
 from inspector.dataset.forms import Form, odd_forms, still_channels
 from inspector.dataset.manifest import ManifestError, PieceRow, SignalRow, scan_manifest
@@ -45,7 +45,8 @@ def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = sile
     cameras: dict[str, SurveyedCamera] = defaultdict(SurveyedCamera)
     sensors: dict[str, list[Form]] = defaultdict(list)
     files = Survey()
-    checks = list(_checks(root, rows, cameras, sensors))
+    black: list[PieceRow] = []
+    checks = list(_checks(root, rows, cameras, sensors, black))
     for done, (row, check) in enumerate(checks, 1):
         try:
             check()
@@ -56,14 +57,20 @@ def survey_files(root: Path, rows: Sequence[PieceRow], progress: Progress = sile
     files.warnings = [text for name, camera in sorted(cameras.items()) for text in camera.warnings(name)]
     for name, camera in sorted(cameras.items()):
         files.odd += odd_forms(f"camera {name}", camera.forms)
+        files.odd += camera.constant_images(name)
     for name, forms in sorted(sensors.items()):
         files.odd += odd_forms(f"sensor {name}", forms)
         files.odd += still_channels(name, forms)
+    files.odd += _black_masks(black)
     return files
 
 
 def _checks(
-    root: Path, rows: Sequence[PieceRow], cameras: dict[str, SurveyedCamera], sensors: dict[str, list[Form]]
+    root: Path,
+    rows: Sequence[PieceRow],
+    cameras: dict[str, SurveyedCamera],
+    sensors: dict[str, list[Form]],
+    black: list[PieceRow],
 ) -> Iterator[tuple[PieceRow, Callable[[], None]]]:
     """Each file once, however many pieces share it."""
     known: set[str] = set()
@@ -76,12 +83,24 @@ def _checks(
             yield row, partial(_check_signal, root, signal, row.piece_id, sensors[signal.sensor])
         if row.mask is not None and row.mask not in known:
             known.add(row.mask)
-            yield row, partial(_check_mask, root, row, root / row.mask)
+            yield row, partial(_check_mask, root, row, root / row.mask, black)
 
 
-def _check_mask(root: Path, row: PieceRow, path: Path) -> None:
-    """A mask of a piece with a single image has its size. Raises ManifestError."""
+def _black_masks(rows: Sequence[PieceRow]) -> Iterator[Finding]:
+    if rows:
+        yield Finding(
+            "recordings",
+            f"{len(rows)} masks of defective pieces have no white pixel (above 127), the first is {rows[0].mask}: they "
+            "teach that the piece is good everywhere; draw the defect in white (255), or leave the mask out",
+            tuple(row.piece_id for row in rows),
+        )
+
+
+def _check_mask(root: Path, row: PieceRow, path: Path, black: list[PieceRow]) -> None:
+    """A mask of a piece with a single image has its size. Raises ManifestError. Adds a row without a white pixel."""
     mask = read_mask(path)
+    if row.label == "nok" and not (mask > WHITE_ABOVE).any():
+        black.append(row)
     if len(row.images) != 1:
         return
     try:

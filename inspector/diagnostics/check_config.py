@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspector.bundle.schema import Bundle
 from inspector.config.service import Service, reference_problems
-from inspector.config.tables import EmbeddedTable, KafkaTable
+from inspector.config.tables import EmbeddedTable, KafkaTable, WorkerTable
 from inspector.diagnostics.check_access import access_lines, access_problems
 from inspector.diagnostics.memory import memory_lines, request_line, signal_problems
 from inspector.diagnostics.visible_lines import visible_lines
@@ -54,6 +54,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
     """`chunk_s` is the length of the chunks that the sensors send, which no file states."""
     lines = list(_log_lines(service))
     problems = [*_place_problems(service), *reference_problems(service), *access_problems(service)]
+    is_framed = False
     for recipe in service.recipes:
         try:
             bundle = read_bundle(recipe.bundle)
@@ -66,9 +67,10 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
         problems.extend(signal_problems(service, recipe))
         if bundle is not None:
             problems.extend(misfits(recipe, bundle))
+            is_framed |= any(modality.framing is not None for modality in bundle.modalities)
     lines.append(_clock_line(service))
-    lines.extend(memory_lines(service))
-    lines.append(request_line(service))
+    lines.extend(memory_lines(service, is_framed=is_framed))
+    lines.append(request_line(service, is_framed=is_framed))
     lines.extend(access_lines(service))
     return Report(tuple(lines), tuple(problems))
 
@@ -129,6 +131,13 @@ def _log_lines(service: Service) -> Iterator[str]:
         f"commits: verdicts, dead letters and offsets together, after {worker.commit_delay_s * 1000:g} ms or "
         f"{worker.max_verdicts_per_commit} verdicts; an offset only past records that nothing open may need"
     )
+    yield _cores_line(worker)
+
+
+def _cores_line(worker: WorkerTable) -> str:
+    source = "all that this process may use" if worker.cores is None else "as [worker] cores says"
+    work = "one thread does all" if worker.num_cores == 1 else "pieces are judged next to reading and joining"
+    return f"cores: {worker.num_cores} ({source}); {work}"
 
 
 def _opening(service: Service, recipe: Recipe) -> str:

@@ -21,6 +21,7 @@ from inspector.diagnostics.finding import Finding as Finding
 from inspector.diagnostics.kafka_cluster import kafka_findings
 from inspector.diagnostics.source_packages import source_findings
 from inspector.engines.choice import Option, options
+from inspector.engines.cores import usable_cores
 from inspector.engines.engine import EngineError, EngineSettings
 from inspector.engines.tensorrt.device import find_device
 from inspector.engines.tensorrt.gpu_api import GpuApi
@@ -71,8 +72,7 @@ def _python() -> Finding:
 
 
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return Finding("processor cores", "ok", f"{usable} usable, {platform.machine()}")
+    return Finding("processor cores", "ok", f"{usable_cores()} usable, {platform.machine()}")
 
 
 def _memory() -> Finding:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from inspector.config.service import Service
+from inspector.gateway.inspecting import BATCH_IMAGE_BYTES
 from inspector.gateway.lanes import MAX_UNREAD_PROBES
+from inspector.inference.framed_views import KEPT_BYTES
 from inspector.judging.evidence import MAX_PNG_BYTES
 from inspector.recipe.problems import Problem
 from inspector.recipe.recipe import Recipe
@@ -37,13 +39,15 @@ def signal_problems(service: Service, recipe: Recipe) -> Iterator[Problem]:
         yield Problem(service.path, "join.max_signal_bytes", str(most), expectation, remedy)
 
 
-def memory_parts(service: Service) -> dict[str, int]:
-    """Most bytes of a worker with one shard, without its models, by purpose."""
+def memory_parts(service: Service, *, is_framed: bool = False) -> dict[str, int]:
+    """Most bytes of a worker with one shard, without its models, by purpose. `is_framed`: a bundle cuts a region out of
+    its pictures, or aligns them."""
     config, limits = service.config, Limits()
     parts = {
         "signals": config.join.max_signal_bytes,
         "pieces until they are judged": config.join.max_open_bytes,
         "a record in decoding": _DECODING_COPIES * limits.max_image_bytes,
+        "frames decoded ahead": _ahead_bytes(service),
         "large images that wait": LargeImageSettings().memory_bytes(limits),
         "records being read": _FETCH_BYTES + config.max_record_bytes,
         "verdicts until they are committed": _pending_bytes(service),
@@ -51,7 +55,15 @@ def memory_parts(service: Service) -> dict[str, int]:
     }
     if config.references.allowed_prefixes:
         parts["images that frames refer to"] = config.references.settings.memory_bytes
+    if is_framed:
+        parts["cut pictures"] = KEPT_BYTES
     return parts
+
+
+def _ahead_bytes(service: Service) -> int:
+    """Their decoded sizes are part of max_open_bytes."""
+    cores = service.config.worker.num_cores
+    return (_DECODING_COPIES - 1) * LargeImageSettings().min_bytes * cores if cores > 1 else 0
 
 
 def _pending_bytes(service: Service) -> int:
@@ -60,9 +72,9 @@ def _pending_bytes(service: Service) -> int:
     return 2 * service.config.worker.max_verdicts_per_commit * max(num_maps, default=0) * MAX_PNG_BYTES
 
 
-def memory_lines(service: Service) -> Iterator[str]:
+def memory_lines(service: Service, *, is_framed: bool) -> Iterator[str]:
     """A worker's part."""
-    join, parts = service.config.join, memory_parts(service)
+    join, parts = service.config.join, memory_parts(service, is_framed=is_framed)
     needed = max((signal_bytes_per_station(service, recipe) for recipe in service.recipes), default=0)
     if needed:
         places = join.max_signal_bytes // needed
@@ -76,13 +88,16 @@ def memory_lines(service: Service) -> Iterator[str]:
     yield f"memory at most, without models and with one shard: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"
 
 
-def request_line(service: Service) -> str:
+def request_line(service: Service, *, is_framed: bool) -> str:
     """Memory that the requests of clients can take in a gateway."""
     settings = service.config.gateway.settings(service.config.max_record_bytes)
+    images = Limits().max_image_bytes + BATCH_IMAGE_BYTES
     parts = {
         "being read": (2 * settings.max_unread + MAX_UNREAD_PROBES) * 3 * settings.max_message_bytes,
-        "waiting to be judged": settings.inspect_queue * settings.max_message_bytes,
-        "being judged": settings.inspect_concurrency * (2 * settings.max_message_bytes + Limits().max_image_bytes),
+        "waiting to be judged": max(settings.inspect_queue_bytes, settings.max_message_bytes),
+        "being judged": settings.inspect_concurrency * (2 * settings.max_message_bytes + images),
     }
+    if is_framed:
+        parts["cut pictures"] = settings.inspect_concurrency * KEPT_BYTES
     listed = " + ".join(f"{name} {size / _MIB:.0f}" for name, size in parts.items())
     return f"clients' requests at most, per gateway: {listed} = {sum(parts.values()) / _MIB:.0f} MiB"

@@ -1,13 +1,13 @@
 """Compares a bundle's verdicts on one split of a manifest with the labels."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from fusion.calibration import Labels, Scores, fit, probability
+from fusion.calibration import Scores
 from fusion.scored import ExpertSet
 from inspector.bundle.schema import Policy
 from inspector.dataset.bit_depths import demand_bit_depths
@@ -22,14 +22,20 @@ from inspector.dataset.uncertain import left_out, left_out_words
 from inspector.evaluation.class_figures import ClassReport, JudgedPiece, class_report
 from inspector.evaluation.evaluated import DECISIONS, FILES, Evaluated, examined_splits
 from inspector.evaluation.examined_dominance import examined_dominance
-from inspector.evaluation.noisy_or import calibrated, noisy_or, truth
 from inspector.evaluation.outcomes import outcomes
 from inspector.evaluation.recipes import recipe_for
 from inspector.evaluation.report import Decisions, PieceResult, Report
 from inspector.evaluation.run import Examined, experts_of, finding_of, open_bundle
+from inspector.evaluation.score_figures import (
+    certainty_of,
+    compares,
+    figures_of,
+    labels_of,
+    modality_names,
+    noisy_or_scores,
+    own_figures,
+)
 from inspector.judging.routing import RoutedResult
-from inspector.statistics.bootstrap import NUM_DRAWS, unit_weights
-from inspector.statistics.classification import Certainty, Figures, certainty, figures
 from inspector.verdicts.defects import likelihood
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
@@ -38,19 +44,6 @@ _log = logging.getLogger("inspector.evaluation")
 
 
 def evaluate(
-    bundle: Path,
-    manifest: Path,
-    split: Split,
-    false_reject_rate: float,
-    progress: Progress,
-    recipe_file: Path | None = None,
-    good: Sequence[str] = (),
-) -> Report:
-    """The report of `evaluated`."""
-    return evaluated(bundle, manifest, split, false_reject_rate, progress, recipe_file, good).report
-
-
-def evaluated(
     bundle: Path,
     manifest: Path,
     split: Split,
@@ -77,18 +70,22 @@ def evaluated(
     splits: dict[str, list[PieceRow]] = {name: labelled(rows, name) for name in names}
     pieces, *others = examined_splits(model, manifest.parent, recipe, splits, progress)
     reference = others[0] if others else pieces
-    labels = _labels(pieces)
+    labels = labels_of(pieces)
     dense, dense_findings = pieces.routed(Policy(mode="dense"))
     verdicts = pieces.verdicts(model.schema.policy)
     routed, findings = [*map(experts_of, verdicts)], [*map(finding_of, verdicts)]
-    scores = {"fused": pieces.scores(dense), "routed": _scores(findings), "noisy-or": _noisy_or(pieces, reference)}
-    scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in _modalities(pieces)}
+    scores = {
+        "fused": pieces.scores(dense),
+        "routed": _scores(findings),
+        "noisy-or": noisy_or_scores(pieces, reference),
+    }
+    scores |= {f"{name} alone": pieces.scores(pieces.able([name])) for name in modality_names(pieces)}
     right = {name: (values >= 0.5) == labels for name, values in scores.items()}
     shares = examined_dominance(pieces, recipe, verdicts)
     for warning in shares.warnings():
         _log.warning("%s", warning)
     by_class = _by_class(pieces, verdicts)
-    comparable = {name: values for name, values in scores.items() if _compares(values, labels)}
+    comparable = {name: values for name, values in scores.items() if compares(values, labels)}
     report = Report(
         bundle=model.schema.name,
         version=model.schema.version,
@@ -97,9 +94,9 @@ def evaluated(
         defective=int(labels.sum()),
         recordings=independent(pieces.rows),
         false_reject_rate=false_reject_rate,
-        scores={name: _figures(values, labels, false_reject_rate) for name, values in comparable.items()},
-        certainty=_certainty(pieces, comparable),
-        own_scores=_own_figures(pieces, reference, false_reject_rate),
+        scores={name: figures_of(values, labels, false_reject_rate) for name, values in comparable.items()},
+        certainty=certainty_of(pieces, comparable),
+        own_scores=own_figures(pieces, reference, false_reject_rate),
         only_fused_right=int(np.sum(right["fused"] & ~right["noisy-or"])),
         only_noisy_or_right=int(np.sum(right["noisy-or"] & ~right["fused"])),
         decisions={"dense": _decisions(pieces, dense_findings), "routed": _decisions(pieces, findings)},
@@ -115,65 +112,6 @@ def evaluated(
     )
     progress(WHOLE, len(splits) + FILES + DECISIONS, len(splits) + FILES + DECISIONS)
     return Evaluated(report, pieces, recipe, verdicts, comparable)
-
-
-def _noisy_or(pieces: Examined, reference: Examined) -> Scores:
-    """Calibrated once more, as the head is."""
-    raw, at_reference = (_noisy_or_logits(examined, reference) for examined in (pieces, reference))
-    calibration = fit(at_reference, _labels(reference))
-    return probability(raw, calibration.temperature, calibration.bias)
-
-
-def _noisy_or_logits(pieces: Examined, reference: Examined) -> Scores:
-    return noisy_or(
-        [_calibrated(pieces, reference, name) for name in _experts_of(pieces, modality)]
-        for modality in _modalities(pieces)
-    )
-
-
-def _calibrated(pieces: Examined, reference: Examined, expert: str) -> Scores:
-    return calibrated(pieces.expert_logits(expert), reference.expert_logits(expert), _own_labels(reference, expert))
-
-
-def _own_figures(pieces: Examined, reference: Examined, false_reject_rate: float) -> dict[str, Figures]:
-    result = {}
-    for expert in pieces.model.schema.experts:
-        scores = probability(_calibrated(pieces, reference, expert.name), 1.0, 0.0)
-        labels = _own_labels(pieces, expert.name)
-        known = ~np.isnan(labels)
-        if not _compares(scores[known], labels[known] > 0.5):
-            continue
-        result[expert.name] = _figures(scores[known], labels[known] > 0.5, false_reject_rate)
-    return result
-
-
-def _compares(scores: Scores, labels: Labels) -> bool:
-    """Whether there are scores of good and of defective pieces: those that the service rejects have none."""
-    return len(set(labels[~np.isnan(scores)].tolist())) == 2
-
-
-def _figures(scores: Scores, labels: Labels, false_reject_rate: float) -> Figures:
-    seen = ~np.isnan(scores)
-    return figures(scores[seen], labels[seen], false_reject_rate)
-
-
-def _certainty(pieces: Examined, scores: Mapping[str, Scores]) -> dict[str, Certainty]:
-    labels = _labels(pieces)
-    units = [units_of(row, pieces.model.schema.modalities) for row in pieces.rows]
-    weights_DV = unit_weights(units, NUM_DRAWS, seed=0)
-    seen = {name: ~np.isnan(values) for name, values in scores.items()}
-    return {
-        name: certainty(values[seen[name]], labels[seen[name]], weights_DV[:, seen[name]])
-        for name, values in scores.items()
-    }
-
-
-def _own_labels(pieces: Examined, expert: str) -> Scores:
-    """1 defective, 0 good, NaN unknown, by the label of the expert's modality or else of the piece."""
-    schema = pieces.model.schema
-    owner = next(candidate.modality for candidate in schema.experts if candidate.name == expert)
-    modality = next(modality for modality in schema.modalities if modality.name == owner)
-    return truth(pieces.rows, modality)
 
 
 def _scores(findings: Sequence[RoutedResult]) -> Scores:
@@ -253,14 +191,6 @@ def _cpu_s(pieces: Examined, ran: Sequence[ExpertSet]) -> float:
     return sum(costs[name] for costs, names in zip(pieces.cpu_s, ran, strict=True) for name in names)
 
 
-def _modalities(pieces: Examined) -> list[str]:
-    return [modality.name for modality in pieces.model.schema.modalities]
-
-
-def _experts_of(pieces: Examined, modality: str) -> list[str]:
-    return [expert.name for expert in pieces.model.schema.experts if expert.modality == modality]
-
-
 def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
     chosen = [row for row in rows if row.split == split and row.label != "unknown"]
     if {row.label for row in chosen} < {"ok", "nok"}:
@@ -268,10 +198,6 @@ def labelled(rows: Sequence[PieceRow], split: str) -> list[PieceRow]:
             raise ManifestError(asked)
         raise ManifestError(f"split {split} has no pieces labelled ok and nok: nothing can be compared")
     return chosen
-
-
-def _labels(pieces: Examined) -> Labels:
-    return np.array([row.label == "nok" for row in pieces.rows])
 
 
 def independent(rows: Sequence[PieceRow]) -> dict[str, int]:

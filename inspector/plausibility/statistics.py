@@ -91,7 +91,7 @@ def _low_quarter(values: Samples) -> float:
 def clip_figures(prepared: Samples, length: int, form: SignalInput) -> dict[str, float]:
     """Of one clip (C, S) as `encoders.front_end.prepare_clip` makes it; samples after `length` are padding."""
     samples = _spread_out(_as_recorded(prepared[:, :length], form))
-    offsets = samples.mean(axis=1)
+    offsets = _means(samples)
     centred = samples - offsets[:, None]
     powers = np.einsum("cs,cs->c", centred, centred, dtype=np.float64) / centred.shape[1]
     levels = np.sqrt(powers)
@@ -130,7 +130,10 @@ def _peak_figures(centred: Samples, levels: Floats) -> dict[str, float]:
     if not moving.any():
         return {"clipped": np.nan, "crest": np.nan}
     peaks = np.maximum(largest, -smallest)[moving]
-    return {"clipped": float(cut.mean(axis=1)[moving].max()), "crest": float((peaks / levels[moving]).min())}
+    return {
+        "clipped": float((np.count_nonzero(cut, axis=1) / cut.shape[1])[moving].max()),
+        "crest": float((peaks / levels[moving]).min()),
+    }
 
 
 def _quiet(samples: Samples) -> float:
@@ -139,9 +142,15 @@ def _quiet(samples: Samples) -> float:
     run = max(1, steps.shape[1] // BLOCKS)
     if not steps.size:
         return 0.0
-    blocks = steps[:, : steps.shape[1] // run * run].reshape(len(steps), -1, run).mean(axis=2)
-    place = blocks.shape[1] // 10
-    return float(np.partition(blocks, place, axis=1)[:, place].min())
+    blocks = steps[:, : steps.shape[1] // run * run].reshape(len(steps), -1, run)
+    means = _means(blocks)
+    place = means.shape[1] // 10
+    return float(np.partition(means, place, axis=1)[:, place].min())
+
+
+def _means(values: Samples) -> Samples:
+    """Over the last axis; `mean` does the same in three times the time for one clip."""
+    return np.asarray(np.add.reduce(values, axis=-1) / np.float32(values.shape[-1]), np.float32)
 
 
 def _hum(centred: Samples, powers: Floats, waves: Samples) -> float:

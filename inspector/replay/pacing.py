@@ -9,7 +9,6 @@ from streams.log import Publisher
 from streams.records import Output
 
 _NAP_S = 0.002
-"""The shortest wait: records due within it are published together, never early."""
 _MOST = 64
 """Records handed over at once."""
 
@@ -42,16 +41,23 @@ class Published:
 
 
 def publish_paced(
-    records: Iterable[Scheduled], publisher: Publisher, clock: Clock, progress: Callable[[Output], None] | None = None
+    records: Iterable[Scheduled],
+    publisher: Publisher,
+    clock: Clock,
+    progress: Callable[[Output], None] | None = None,
+    nap_s: float = _NAP_S,
 ) -> Published:
-    """Publishes every record when its moment has come; returns when all are durable. Raises LogFullError."""
+    """Publishes every record when its moment has come; returns when all are durable. Raises LogFullError.
+
+    `nap_s`: the shortest wait. Records due within it are published together, never early.
+    """
     done = Published()
     due: list[Output] = []
     for record in records:
         ahead_s = (record.at_ns - clock.now_ns()) / NS
         if ahead_s > 0:
             _hand_over(due, publisher, done, progress)
-            clock.sleep(max(_NAP_S, (record.at_ns - clock.now_ns()) / NS))
+            clock.sleep(max(nap_s, (record.at_ns - clock.now_ns()) / NS))
         done.behind_s = max(done.behind_s, -ahead_s)
         due.append(record.output)
         if len(due) >= _MOST:

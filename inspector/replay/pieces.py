@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from inspector.dataset.files import layout_of, row_pixels
+from inspector.dataset.good_class import as_trained
 from inspector.dataset.manifest import Label, PieceRow
 from inspector.dataset.recordings import Recording, read_recording
 from inspector.simulation.dataset import CAMERA, MICROPHONE, Only, shown_defects
@@ -40,6 +41,10 @@ class LinePiece:
     modality_labels: Mapping[str, Label] = field(default_factory=dict)
 
 
+Provenance = Mapping[str, str | int | float]
+"""Of a bundle."""
+
+
 class PieceSource(Protocol):
     """Pieces by number, made or read when requested."""
 
@@ -50,6 +55,9 @@ class PieceSource(Protocol):
     @property
     def modalities(self) -> frozenset[str]:
         """Names of all cameras and sensors."""
+
+    def as_trained(self, provenance: Provenance) -> "PieceSource":
+        """With the classes as good that counted as good in a bundle's training."""
 
 
 class ManifestPieces:
@@ -65,6 +73,9 @@ class ManifestPieces:
     def modalities(self) -> frozenset[str]:
         cameras = {image.camera for row in self._rows for image in row.images}
         return frozenset(cameras | {signal.sensor for row in self._rows for signal in row.signals})
+
+    def as_trained(self, provenance: Provenance) -> "ManifestPieces":
+        return ManifestPieces(self._folder, as_trained(provenance, self._rows))
 
     def piece(self, number: int) -> LinePiece:
         row = self._rows[number]
@@ -102,6 +113,9 @@ class SimulatedPieces:
     @property
     def modalities(self) -> frozenset[str]:
         return frozenset((CAMERA, MICROPHONE) if self._only is None else (self._only,))
+
+    def as_trained(self, provenance: Provenance) -> "SimulatedPieces":
+        return self
 
     def piece(self, number: int) -> LinePiece:
         simulated = simulate_piece(self._settings, self._first + number)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspector.bundle.load import load
 from inspector.config.service import Service
 from inspector.recipe.recipe import Recipe
 from inspector.replay.faults import NS, PERFECT, Faults
@@ -54,7 +55,8 @@ class Run:
 
 
 def prepare(source: PieceSource, service: Service, request: Request, now_ns: int) -> Run:
-    """Decides stations and times. Raises PlanError."""
+    """Decides stations and times. The truth follows the good classes of the recipe's bundle. Raises PlanError, and
+    BundleError where a truth is asked for."""
     line = request.line or service.config.lines[0]
     recipe = _recipe(service, line, request.recipe, source.modalities)
     schedule = plan(len(source), request.rate_hz, recipe.assembly, request.stations)
@@ -69,6 +71,8 @@ def prepare(source: PieceSource, service: Service, request: Request, now_ns: int
         truth=request.truth,
     )
     _check_found(service, line, recipe, settings)
+    if request.truth is not None:
+        source = source.as_trained(load(recipe.bundle).schema.provenance)
     return Run(source, recipe, schedule, settings, request.faults)
 
 

@@ -1,13 +1,14 @@
 """Judges a recipe's golden set with a model, and names the pieces that it decides wrongly.
 
 The set is a manifest of pieces whose label a person vouches for. A good one must PASS and a defective one must not;
-pieces without a label are ignored.
+pieces without a label are ignored. A class that counted as good in the bundle's training counts as good here.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from inspector.dataset.bit_depths import demand_bit_depths
+from inspector.dataset.good_class import as_trained
 from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
 from inspector.dataset.received import assembled, received
 from inspector.dataset.survey import survey
@@ -20,12 +21,11 @@ from inspector.verdicts.words import enum_word
 from protos.inspection.v1.verdict_pb2 import Decision
 from streams.observation import InspectionId, Observation
 
-"""Pieces held in memory at once."""
-
 
 def golden_findings(model: Model, recipe: Recipe, manifest: Path, max_batch: int) -> Iterator[str]:
     """One line per piece decided wrongly. Raises ManifestError where the set cannot be read."""
-    rows = [row for row in read_manifest(manifest) if row.label != "unknown"]
+    known = as_trained(model.schema.provenance, read_manifest(manifest))
+    rows = [row for row in known if row.label != "unknown"]
     if not rows:
         raise ManifestError(
             f"{manifest}: every label is unknown, so no piece has an expected decision; label pieces of the "

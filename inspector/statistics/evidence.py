@@ -12,7 +12,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from fusion.calibration import Labels, Scores
 from fusion.certificate import independent
@@ -136,6 +135,8 @@ def weigh_draws(
     errors_A = draws_DA.std(0).clip(1e-12)
     maxima_D = ((draws_DA - means_A) / errors_A).max(1)
     few = max(num_independent(units, used), 2)
+    from scipy.special import ndtri, stdtrit  # configurations are read without it
+
     reach = float(np.quantile(maxima_D, CONFIDENCE)) * float(stdtrit(few - 1, CONFIDENCE) / ndtri(CONFIDENCE))
     chance = float(np.mean(maxima_D**2))
     gains = [

@@ -15,15 +15,12 @@ from torch import nn
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Certificate, ImageInput, Modality, Platt, Policy, SignalInput
 from inspector.training.config import ExpertConfig, ImageExpert, Section
+from inspector.training.errors import CheckpointError
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.inputs import build_encoder
 
 CONTENT_NAME = "checkpoint.json"
 WEIGHTS_NAME = "weights.safetensors"
-
-
-class CheckpointError(ValueError):
-    """Unusable checkpoint; the message names file, problem and remedy."""
 
 
 class SavedExpert(Section):

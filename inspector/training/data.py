@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspector.bundle.schema import Modality
-from inspector.dataset.files import Recording, read_mask, sources_of
+from inspector.dataset.files import WHITE_ABOVE, Recording, read_mask, sources_of
 from inspector.dataset.labels import own_group, own_label
 from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, SignalRow
 from inspector.dataset.recordings import Clip
@@ -108,4 +108,4 @@ def _mask(root: Path, shape: tuple[int, ...], owner: PieceRow, label: Label) -> 
     if mask.shape != shape:
         fault = f"is {mask.shape}, its image {shape}"
         raise ManifestError(f"{root / owner.mask}: {fault}; correct the mask or leave it out of the manifest")
-    return np.asarray(mask > 127, np.bool_)
+    return np.asarray(mask > WHITE_ABOVE, np.bool_)

@@ -19,6 +19,7 @@ from inspector.dataset.labels import classes_of, modalities_of, own_label
 from inspector.dataset.manifest import Label, ManifestError, PieceRow, Split, read_manifest
 from inspector.dataset.splits import demand_grouped_splits
 from inspector.plausibility.sources import Watched
+from inspector.training.config_check import modality_named
 from inspector.training.data import Example, examples, targets_of
 from inspector.training.framed import Framings, with_framings
 from inspector.training.frames import Frames
@@ -62,22 +63,7 @@ class Dataset:
         return [row for row in self.split(split) if row.label != "unknown"]
 
     def modality(self, name: str) -> Modality:
-        match = next((modality for modality in self.modalities if modality.name == name), None)
-        if match is None:
-            known = ", ".join(modality.name for modality in self.modalities)
-            raise ManifestError(f"an expert uses {name!r}, but the manifest has {known}: correct the configuration")
-        return match
-
-    def require_all_modalities(self, names: Sequence[str]) -> None:
-        """Raises ManifestError unless `names` are exactly the modalities of the manifest."""
-        for name in names:
-            self.modality(name)
-        unseen = [modality.name for modality in self.modalities if modality.name not in names]
-        if unseen:
-            raise ManifestError(
-                f"no expert of the configuration uses {', '.join(unseen)}, and no piece passes with an unexamined "
-                "modality: add an expert for it, or leave it out of the manifest"
-            )
+        return modality_named(name, self.modalities)
 
     def with_plausibility(self, experts: Sequence[Watched]) -> tuple[Modality, ...]:
         """The modalities with plausibility limits, learned from the inputs of these experts."""

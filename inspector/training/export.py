@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import shutil
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from inspector.bundle.schema import (
     input_shape,
 )
 from inspector.training.advice import Advice
+from inspector.training.bundle_place import require_place
 from inspector.training.config import ExpertConfig
 from inspector.training.inputs import Encoder
 
@@ -42,10 +42,6 @@ MAX_BATCH = 4096
 COST_RUNS = 30
 
 _log = logging.getLogger("inspector.training.export")
-
-
-class ExportError(ValueError):
-    """A bundle cannot be written; the message names place, reason and remedy."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +91,6 @@ class TrainedBundle:
     card: str = ""
     warnings: tuple[Advice, ...] = ()
     """Warnings of its training; the card lists them."""
-
-
-def require_place(folder: Path) -> None:
-    """Before hours of training: whether a bundle can be written there. Raises ExportError, OSError."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).exists():
-        raise ExportError(f"{folder} contains files that are no bundle: name a new or empty folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
-    except OSError as exc:
-        raise ExportError(
-            f"{folder.parent} cannot be written ({exc.strerror}): name another folder, or give this user the right"
-        ) from exc
 
 
 def write_bundle(folder: Path, trained: TrainedBundle) -> Bundle:

@@ -16,7 +16,7 @@ from inspector.training.dominance import trained_dominance
 from inspector.training.experts.keep import Kept
 from inspector.training.experts.pretrained import unused_advice
 from inspector.training.experts.selection import CrossValidationResult
-from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice
+from inspector.training.fit_advice import chance_advice, epochs_advice, fused_advice, unused_epochs
 from inspector.training.judged import Judged, covering_sets
 from inspector.training.trainer import Trainer
 
@@ -39,6 +39,7 @@ def fit_advice(
     """`expected`: the results of the experts that should ship; of these, `judged` has the ones better than chance."""
     names = {entry.expert.name for entry in judged.selected}
     kept = [entry for entry in results if entry.name in names]
+    yield from unused_epochs(trainer.options.epochs, results)
     yield from unused_advice(trainer.options.weights, [entry.data.config for entry in results])
     yield from chance_advice(expected, kept)
     yield from fused_advice(judged.scored)

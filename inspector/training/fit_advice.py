@@ -11,7 +11,7 @@ from inspector.statistics.bootstrap import NUM_DRAWS, Interval, unit_weights
 from inspector.statistics.classification import certainty
 from inspector.training.advice import Advice
 from inspector.training.experts.kernel_machine import NEVER
-from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE, schedule
+from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE, NetworkFitter, schedule
 from inspector.training.experts.selection import CrossValidationResult, SelectedExpert
 
 CHANCE = 0.5
@@ -87,6 +87,16 @@ def _doubt(auc: Interval) -> str:
 def _figures(auc: Interval) -> str:
     mean, low, high = (f"{value:.2f}".lstrip("0") for value in auc)
     return f"AUC {mean}, 95 % {low} to {high}"
+
+
+def unused_epochs(epochs: int | None, results: Sequence[CrossValidationResult]) -> Iterator[Advice]:
+    """Warns where `--epochs` is given and nothing is fitted in passes."""
+    if epochs is not None and not any(isinstance(result.fitter, NetworkFitter) for result in results):
+        yield Advice(
+            "epochs",
+            f"--epochs {epochs} has no effect: no expert is a network that is fitted in passes, but kernel machines "
+            f"and readouts of frozen networks ({', '.join(result.name for result in results)}): leave it out",
+        )
 
 
 def epochs_advice(selected: Sequence[SelectedExpert]) -> Iterator[Advice]:

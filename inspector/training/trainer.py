@@ -19,6 +19,7 @@ from inspector.dataset.recordings import Clip
 from inspector.dataset.splits import folds, scarcer
 from inspector.statistics.evidence import Choice
 from inspector.training.config import ExpertConfig, TrainConfig
+from inspector.training.config_check import require_experts_for_all
 from inspector.training.dataset import Dataset
 from inspector.training.experts.defaults import camera_candidates, sensor_candidates
 from inspector.training.experts.fitting import TrainingData
@@ -76,7 +77,7 @@ class Trainer:
 
     def cross_validate(self) -> list[CrossValidationResult]:
         if self.config.experts:
-            self.dataset.require_all_modalities([expert.modality for expert in self.config.experts])
+            require_experts_for_all(self.config.experts, self.dataset.modalities)
         results = []
         for number, modality in enumerate(self.dataset.modalities):
             self.report_parts(number)

@@ -1,7 +1,7 @@
-"""Publishes one picture as one piece, from records.proto alone. Needs: pip install kafka-python protobuf grpcio-tools
+"""Publishes one picture as one piece, to either log; publish.py, beside this file, says what that needs.
 
-python -m grpc_tools.protoc -I protos/inspection/v1 --python_out=. records.proto
 python producer.py 127.0.0.1:9092 line-1 station-1 top disc P-4711 P-4711.png [/mnt/frames]
+python producer.py service.toml line-1 station-1 top disc P-4711 P-4711.png
 
 A picture larger than a record goes by reference: the file is copied to the last argument, a folder that the service
 may read ([references] allowed_prefixes = ["file:///mnt/frames/"]), and the frame says where it lies and its hash.
@@ -12,15 +12,15 @@ import pathlib
 import shutil
 import sys
 import time
+from types import ModuleType
 
-import kafka
-import records_pb2 as pb  # type: ignore[import-not-found] # made by the first command
+from publish import Send, messages, publish
 
 MAX_RECORD_BYTES = 8 * 2**20  # as [log] max_record_bytes of the service and the topics
 ROOM_BYTES = 64 * 2**10  # for key, headers and the rest of the frame
 
 
-def content(picture: pathlib.Path, folder: str | None) -> dict[str, object]:
+def content(pb: ModuleType, picture: pathlib.Path, folder: str | None) -> dict[str, object]:
     data = picture.read_bytes()
     form = pb.PIXEL_FORMAT_PNG if picture.suffix == ".png" else pb.PIXEL_FORMAT_JPEG
     if len(data) < MAX_RECORD_BYTES - ROOM_BYTES:
@@ -33,26 +33,21 @@ def content(picture: pathlib.Path, folder: str | None) -> dict[str, object]:
     return {"reference": reference}
 
 
-def main(servers: str, *words: str) -> None:
+def main(place: str, *words: str) -> None:
+    pb = messages(place)
     line, station, camera, product, piece, file, *folder = words
     frame = pb.CameraFrame(
         inspection=pb.Inspection(line=line, station=station, piece_id=piece),
         product=product,
         camera=camera,
         capture_ns=time.time_ns(),  # of the exposure
-        **content(pathlib.Path(file), folder[0] if folder else None),
+        **content(pb, pathlib.Path(file), folder[0] if folder else None),
     )
-    producer = kafka.KafkaProducer(
-        bootstrap_servers=servers, acks="all", enable_idempotence=True, max_request_size=MAX_RECORD_BYTES + ROOM_BYTES
-    )
-    done = producer.send(
-        f"inspection.{line}.frames",
-        key=station.encode(),  # the partitioner hashes it with murmur2, as the service expects
-        value=frame.SerializeToString(),
-        headers=[("inspection-type", b"inspection.v1.CameraFrame")],
-    ).get(timeout=30)
-    producer.close()
-    print(f"{piece} is at offset {done.offset} of partition {done.partition}")
+
+    def send_all(send: Send) -> None:
+        print(f"{piece} is {send('frames', station.encode(), frame)}")
+
+    publish(place, line, send_all)
 
 
 if __name__ == "__main__":

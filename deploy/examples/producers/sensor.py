@@ -1,7 +1,7 @@
-"""Publishes one recording of a sensor as one piece, from records.proto alone; a line without a camera needs no more.
-Needs: pip install kafka-python protobuf grpcio-tools
+"""Publishes one recording of a sensor as one piece, to either log; a line without a camera needs no more.
 
-python -m grpc_tools.protoc -I protos/inspection/v1 --python_out=. records.proto
+publish.py, beside this file, says what that needs. In place of 127.0.0.1:9092 name a service.toml for its log.
+
 python sensor.py 127.0.0.1:9092 line-1 station-1 mic audio motor P-4711 P-4711.wav
 python sensor.py 127.0.0.1:9092 line-1 station-1 acc vibration bearing P-4711 P-4711.csv 25600 5,6
 
@@ -15,14 +15,17 @@ import csv
 import sys
 import time
 import wave
+from types import ModuleType
+from typing import Any
 
-import kafka
-import records_pb2 as pb  # type: ignore[import-not-found] # made by the first command
+from publish import Send, messages, publish
 
 CHUNK_S = 0.1
+Samples = Any
+"""Of records.proto, by the module that `messages` gives."""
 
 
-def from_wav(path: str) -> tuple[bytes, pb.Samples]:
+def from_wav(pb: ModuleType, path: str) -> tuple[bytes, Samples]:
     """Interleaved samples, and a description of them."""
     with wave.open(path) as file:
         if file.getsampwidth() != 2:
@@ -33,7 +36,7 @@ def from_wav(path: str) -> tuple[bytes, pb.Samples]:
         return file.readframes(file.getnframes()), form
 
 
-def from_csv(path: str, rate_hz: str, columns: str) -> tuple[bytes, pb.Samples]:
+def from_csv(pb: ModuleType, path: str, rate_hz: str, columns: str) -> tuple[bytes, Samples]:
     numbers = [int(column) - 1 for column in columns.split(",")]
     with open(path, newline="", encoding="utf-8") as file:
         separator = ";" if ";" in file.readline() else ","
@@ -46,41 +49,34 @@ def from_csv(path: str, rate_hz: str, columns: str) -> tuple[bytes, pb.Samples]:
     return samples.tobytes(), form
 
 
-def main(servers: str, *words: str) -> None:
+def main(place: str, *words: str) -> None:
+    pb = messages(place)
     line, station, sensor, kind, product, piece, file, *columns = words
-    data, form = from_wav(file) if file.endswith(".wav") else from_csv(file, *columns)
+    data, form = from_wav(pb, file) if file.endswith(".wav") else from_csv(pb, file, *columns)
     frame_bytes = form.num_channels * (2 if form.format == pb.SAMPLE_FORMAT_S16LE else 4)
     num_samples, per_chunk = len(data) // frame_bytes, round(form.sample_rate_hz * CHUNK_S)
     start_ns = time.time_ns() - round(num_samples / form.sample_rate_hz * 1e9)  # the recording ends now
     inspection = pb.Inspection(line=line, station=station, piece_id=piece)
-    producer = kafka.KafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    key, entered = station.encode(), pb.PIECE_EVENT_KIND_ENTERED
 
-    def send(kind_of_topic: str, message: pb.PieceEvent | pb.SignalChunk) -> None:
-        producer.send(
-            f"inspection.{line}.{kind_of_topic}",
-            key=station.encode(),  # the partitioner hashes it with murmur2, as the service expects
-            value=message.SerializeToString(),
-            headers=[("inspection-type", message.DESCRIPTOR.full_name.encode())],
-        )
+    def send_all(send: Send) -> None:
+        send("pieces", key, pb.PieceEvent(inspection=inspection, product=product, kind=entered, event_ns=start_ns))
+        for first in range(0, num_samples, per_chunk):
+            samples = pb.Samples(data=data[first * frame_bytes : (first + per_chunk) * frame_bytes])
+            samples.MergeFrom(form)
+            chunk = pb.SignalChunk(
+                line=line,
+                station=station,
+                sensor=sensor,
+                kind=f"SIGNAL_KIND_{kind.upper()}",
+                stream_id=piece,
+                first_sample=first,
+                start_ns=start_ns + round(first / form.sample_rate_hz * 1e9),
+                samples=samples,
+            )
+            send("signals", key, chunk)
 
-    entered = pb.PIECE_EVENT_KIND_ENTERED
-    send("pieces", pb.PieceEvent(inspection=inspection, product=product, kind=entered, event_ns=start_ns))
-    for first in range(0, num_samples, per_chunk):
-        samples = pb.Samples(data=data[first * frame_bytes : (first + per_chunk) * frame_bytes])
-        samples.MergeFrom(form)
-        chunk = pb.SignalChunk(
-            line=line,
-            station=station,
-            sensor=sensor,
-            kind=f"SIGNAL_KIND_{kind.upper()}",
-            stream_id=piece,
-            first_sample=first,
-            start_ns=start_ns + round(first / form.sample_rate_hz * 1e9),
-            samples=samples,
-        )
-        send("signals", chunk)
-    producer.flush(timeout=30)
-    producer.close()
+    publish(place, line, send_all)
     print(f"{piece} entered, with {num_samples} samples of {form.num_channels} channel(s)")
 
 

@@ -49,10 +49,10 @@ def _labels(split: Split, rows: Sequence[PieceRow]) -> Iterator[Finding]:
 
 
 def part_findings(dataset: Labelled) -> Iterator[Finding]:
-    """Warnings: classes that are hardly measured, and a test split that measures nothing."""
+    """Warnings: labels and classes that are hardly measured, and a test split that measures nothing."""
     counts = {
-        name: {split: num_parts(_with(dataset, split, name), dataset.modalities) for split in SPLITS}
-        for name in dataset.classes
+        name: {split: num_parts(in_split(rows, split), dataset.modalities) for split in SPLITS}
+        for name, rows in _by_class(dataset.rows).items()
     }
     few = {name: by_split for name, by_split in counts.items() if min(by_split.values()) < FEWEST_PARTS}
     if few:
@@ -62,8 +62,8 @@ def part_findings(dataset: Labelled) -> Iterator[Finding]:
         advice = ", or give small splits more: `inspector data split --shares`" if enough else ""
         yield Finding(
             "evidence",
-            f"{len(few)} of {len(dataset.classes)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
-            f"({listed}): they are hardly learned or measured, and their escape rate is unknown; record more{advice}",
+            f"{len(few)} of {len(counts)} classes have fewer than {FEWEST_PARTS} independent parts in a split "
+            f"({listed}): they are hardly learned or measured, and their error rate is unknown; record more{advice}",
         )
     if not {"ok", "nok"} <= {row.label for row in in_split(dataset.rows, "test")}:
         yield Finding(
@@ -73,5 +73,10 @@ def part_findings(dataset: Labelled) -> Iterator[Finding]:
         )
 
 
-def _with(dataset: Labelled, split: Split, name: str) -> list[PieceRow]:
-    return [row for row in in_split(dataset.rows, split) if name in row.defects]
+def _by_class(rows: Sequence[PieceRow]) -> dict[str, list[PieceRow]]:
+    """Labelled pieces by ok, nok where no class is named, and class."""
+    by_class: dict[str, list[PieceRow]] = {}
+    for row in rows:
+        for name in (row.defects or (row.label,)) if row.label != "unknown" else ():
+            by_class.setdefault(name, []).append(row)
+    return dict(sorted(by_class.items()))

@@ -99,5 +99,32 @@ def _without_class(dataset: Labelled) -> Iterator[Finding]:
         )
 
 
+def unlabelled_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
+    """A warning of the check alone: a training says of each split how many pieces it leaves out."""
+    unlabelled = [row for row in rows if row.label == "unknown" and row.defect_probability is None]
+    if unlabelled:
+        yield Finding(
+            "labels",
+            f"{len(unlabelled)} of {len(rows)} pieces have no label (empty or unknown), the first is "
+            f"{unlabelled[0].piece_id}: training, calibration and test leave them out; label them ok or nok, or give "
+            "their defect_probability",
+            _ids(unlabelled),
+        )
+
+
+def mask_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
+    """A warning of the check alone: where some pieces of a class have a mask, the others probably lost theirs."""
+    masked = {row.defects for row in rows if row.mask is not None}
+    defective = [row for row in rows if row.label == "nok" and row.images and row.defects in masked]
+    bare = [row for row in defective if row.mask is None]
+    if bare:
+        yield Finding(
+            "labels",
+            f"{len(bare)} of {len(defective)} defective pieces have no mask, and others of their class do, the first "
+            f"is {bare[0].piece_id}: they do not teach where their defect is; add the masks that are missing",
+            _ids(bare),
+        )
+
+
 def _ids(rows: Sequence[PieceRow]) -> tuple[str, ...]:
     return tuple(row.piece_id for row in rows)

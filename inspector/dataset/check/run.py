@@ -1,11 +1,12 @@
 """Checks a manifest and all of its files, and lists everything that is wrong."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.dataset.check.evidence import fewest_findings, part_findings
 from inspector.dataset.check.labelled import LabelledRows
-from inspector.dataset.check.labels import label_findings
+from inspector.dataset.check.labels import label_findings, mask_findings, unlabelled_findings
 from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.report import DataReport, counted
 from inspector.dataset.findings import Finding, errors
@@ -15,15 +16,27 @@ from inspector.dataset.progress import Progress, silent
 from inspector.dataset.repeats import contradictions, is_leak, leaks, repeats, uses_by_content
 from inspector.dataset.splits import split_findings
 from inspector.dataset.survey import survey_files
+from inspector.dataset.uncertain import is_uncertain, uncertain_lines
 
 MANIFEST = "manifest.jsonl"
 
 
-Relabel = Callable[[Sequence[PieceRow]], LabelledRows]
-"""Adds the labels that a training would infer. Raises ManifestError."""
+@dataclass(frozen=True)
+class TrainingView:
+    """How a training would see the manifest."""
+
+    relabel: Callable[[Sequence[PieceRow]], LabelledRows] = LabelledRows.of
+    """Adds the labels that it would infer. Raises ManifestError."""
+    soft: bool = False
+    """Whether uncertain labels teach their probability."""
+    further: Callable[[Path, LabelledRows], Iterator[Finding]] = lambda manifest, dataset: iter(())
+    """What else it would refuse."""
 
 
-def check_data(path: Path, progress: Progress = silent, relabel: Relabel = LabelledRows.of) -> DataReport:
+AS_IT_IS = TrainingView()
+
+
+def check_data(path: Path, progress: Progress = silent, view: TrainingView = AS_IT_IS) -> DataReport:
     """`path`: a manifest, or a folder with a manifest.jsonl. Raises ManifestError where there is none."""
     manifest = _manifest_in(path)
     scanned = scan_manifest(manifest)
@@ -32,16 +45,20 @@ def check_data(path: Path, progress: Progress = silent, relabel: Relabel = Label
     findings += surveyed.unreadable
     findings += surveyed.odd
     findings += [Finding("recordings", text) for text in surveyed.warnings]
-    findings += _content_findings(manifest.parent, rows, relabel) if rows else ()
+    findings += _content_findings(manifest, rows, view) if rows else ()
     findings = sorted(findings, key=lambda finding: finding.severity != "error")
-    return DataReport(
-        manifest, rows, scanned.lines, findings, scanned.notes, surveyed.num_files, _counts(rows, relabel)
-    )
+    notes = [*scanned.notes, *_uncertain_notes(rows, soft=view.soft)]
+    return DataReport(manifest, rows, scanned.lines, findings, notes, surveyed.num_files, _counts(rows, view))
 
 
-def _counts(rows: Sequence[PieceRow], relabel: Relabel) -> dict[str, dict[str, int]]:
+def _uncertain_notes(rows: Sequence[PieceRow], *, soft: bool) -> list[str]:
+    probable = [row for row in rows if is_uncertain(row)]
+    return [f"names probabilities of a defect. {line}" for line in uncertain_lines(probable, soft=soft)]
+
+
+def _counts(rows: Sequence[PieceRow], view: TrainingView) -> dict[str, dict[str, int]]:
     try:
-        return counted(relabel(rows).rows)
+        return counted(view.relabel(rows).rows)
     except ValueError:  # it is a finding already
         return counted(rows)
 
@@ -65,18 +82,21 @@ def _line_findings(scanned: ScannedManifest) -> Iterator[Finding]:
         yield Finding("manifest", "holds no piece: one JSON object a line", severity="error")
 
 
-def _content_findings(root: Path, rows: Sequence[PieceRow], relabel: Relabel) -> Iterator[Finding]:
+def _content_findings(manifest: Path, rows: Sequence[PieceRow], view: TrainingView) -> Iterator[Finding]:
     names = list(name_findings(rows))
     yield from names
     yield from split_findings(rows)
     if errors(names):
         return
     try:
-        dataset = relabel(rows)
+        dataset = view.relabel(rows)
     except ManifestError as exc:
         yield Finding("labels", str(exc), severity="error")
         return
-    yield from repeat_findings(root, dataset)
+    yield from view.further(manifest, dataset)
+    yield from repeat_findings(manifest.parent, dataset)
+    yield from unlabelled_findings(dataset.rows)
+    yield from mask_findings(dataset.rows)
     if {row.label for row in rows} == {"ok"}:
         return  # `inspector fit --good-only` takes them as they are
     if question(dataset.rows) is None:  # else nearly all that follows is due to that

@@ -38,6 +38,8 @@ class Item:
     product: str = ""
     defect_probability: float | None = None
     """Of a piece whose label is not certain."""
+    origin: str = ""
+    """Where the source names the file, such as `labels.csv:17`; empty where it is named by nothing but its place."""
 
 
 def is_image(path: Path) -> bool:

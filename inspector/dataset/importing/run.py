@@ -13,7 +13,7 @@ import cv2
 from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.run import MANIFEST
 from inspector.dataset.division.divide import divide
-from inspector.dataset.findings import errors
+from inspector.dataset.findings import MAX_NAMED, errors
 from inspector.dataset.importing.grouping import FILE
 from inspector.dataset.importing.items import DataImportError, Item, is_image
 from inspector.dataset.importing.options import ImportOptions, refuse_unused
@@ -71,15 +71,11 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
 
 
 def _pieces(root: Path, items: Sequence[Item]) -> dict[str, list[Item]]:
-    """Items by the id of their piece. Raises DataImportError for a file that is gone."""
+    """Items by the id of their piece. Raises DataImportError that lists the files that are gone."""
+    _refuse_missing([item for item in items if not item.path.is_file()])
     pieces: dict[str, list[Item]] = defaultdict(list)
     used: Counter[str] = Counter()
     for item in items:
-        if not item.path.is_file():
-            remedy = (
-                "write / for \\ in its paths" if "\\" in str(item.path) else "correct the table, or restore the file"
-            )
-            raise DataImportError(f"{item.path}: does not exist; {remedy}")
         if item.piece_id is not None:
             pieces[item.piece_id].append(item)
             continue
@@ -87,6 +83,17 @@ def _pieces(root: Path, items: Sequence[Item]) -> dict[str, list[Item]]:
         used[name] += 1
         pieces[name if used[name] == 1 else f"{name}-{used[name]}"].append(item)
     return pieces
+
+
+def _refuse_missing(items: Sequence[Item]) -> None:
+    """Raises DataImportError."""
+    if not items:
+        return
+    is_windows = any("\\" in str(item.path) for item in items)
+    remedy = "write / for \\ in the paths" if is_windows else "correct the table, or restore the files"
+    named = "\n".join(f"{item.origin + ': ' if item.origin else ''}{item.path}" for item in items[:MAX_NAMED])
+    more = f", the first {MAX_NAMED} of them" if len(items) > MAX_NAMED else ""
+    raise DataImportError(f"{len(items)} file(s) do not exist{more}; {remedy}:\n{named}")
 
 
 def _refuse_mixed(piece_id: str, items: Sequence[Item]) -> None:

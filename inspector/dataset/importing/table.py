@@ -44,7 +44,7 @@ def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]
     if not rows:
         raise DataImportError(f"{source}: has no row below its line of names; name a table of labels")
     truths = _truths(source, rows, columns, good)
-    for number, (row, (label, defects, probability)) in enumerate(zip(rows, truths, strict=True), 2):
+    for number, ((line, row), (label, defects, probability)) in enumerate(zip(rows, truths, strict=True), 2):
         if columns.defects is not None and label != "ok":
             named = tuple(part.strip() for part in row[columns.defects].split(_BETWEEN) if part.strip())
             defects = named or defects  # a mistyped "okk" without classes becomes a class that the counts show
@@ -54,7 +54,23 @@ def table(source: Path, columns: Columns, good: Sequence[str]) -> Iterator[Item]
         for camera_or_sensor, column in columns.files.items():
             if row[column].strip():
                 path = source.parent / row[column].strip()
-                yield Item(path, label, defects, piece, camera_or_sensor, groups, None, product, probability)
+                yield Item(
+                    path,
+                    label,
+                    defects,
+                    piece,
+                    camera_or_sensor,
+                    groups,
+                    product=product,
+                    defect_probability=probability,
+                    origin=f"{source.name}:{line}",
+                )
+
+
+class _Row(NamedTuple):
+    line: int
+    """Of the table, where the row ends."""
+    cells: Mapping[str, str]
 
 
 class _Truth(NamedTuple):
@@ -63,13 +79,12 @@ class _Truth(NamedTuple):
     probability: float | None
 
 
-def _truths(source: Path, rows: Sequence[Mapping[str, str]], columns: Columns, good: Sequence[str]) -> list[_Truth]:
+def _truths(source: Path, rows: Sequence[_Row], columns: Columns, good: Sequence[str]) -> list[_Truth]:
     if columns.probability is not None:
-        found = (row[columns.probability] for row in rows)
-        return [_likely(f"{source}:{number}", text.strip()) for number, text in enumerate(found, 2)]
+        return [_likely(f"{source}:{line}", cells[columns.probability].strip()) for line, cells in rows]
     if columns.label is None:
         raise DataImportError("neither --label nor --probability names a column that says which pieces are good")
-    classes = [row[columns.label].strip() for row in rows]
+    classes = [cells[columns.label].strip() for _, cells in rows]
     chosen = good_classes(Counter(classes), good)
     return [_Truth(*labelled(name, chosen), None) for name in classes]
 
@@ -86,7 +101,7 @@ def _likely(place: str, text: str) -> _Truth:
     return _Truth("unknown", (), probability)
 
 
-def _rows(source: Path, columns: Columns) -> Iterator[dict[str, str]]:
+def _rows(source: Path, columns: Columns) -> Iterator[_Row]:
     try:
         text, _ = read_text(source)
     except ManifestError as exc:
@@ -102,7 +117,7 @@ def _rows(source: Path, columns: Columns) -> Iterator[dict[str, str]]:
         for number, row in enumerate(reader, 2):
             if number > _MAX_ROWS:
                 raise DataImportError(f"{source}: has more than {_MAX_ROWS} rows; split it")
-            yield _complete(f"{source}:{reader.line_num}", row, names)
+            yield _Row(reader.line_num, _complete(f"{source}:{reader.line_num}", row, names))
     except csv.Error as exc:
         raise DataImportError(
             f"{source}: line {reader.line_num + 1} or one behind it: {exc}; look for a quotation mark without its pair"

@@ -18,9 +18,10 @@ from inspector.dataset.manifest import ManifestError
 from inspector.plausibility.learning import joined
 from inspector.statistics.classification import area_under_curve
 from inspector.training.adapt.continual import AtLimit, Gate, Retention, Tolerance, at_limit, balanced_memory, learn
-from inspector.training.adapt.distil import DistilError, DistillationData, Shares, distil, student_of
+from inspector.training.adapt.distil import DistillationData, Shares, distil, student_of
 from inspector.training.adapt.evaluate_draft import fused_logits, recordings_of
 from inspector.training.dataset import Dataset
+from inspector.training.errors import DistilError
 from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.experts.lora import num_trainable
 from inspector.training.experts.network import Recordings

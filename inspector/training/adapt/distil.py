@@ -18,15 +18,12 @@ from encoders.tokens import Encoded
 from inspector.bundle.schema import input_shape
 from inspector.dataset.files import Recording
 from inspector.training.config import ImageExpert
+from inspector.training.errors import DistilError
 from inspector.training.experts.augment import augment_pictures
 from inspector.training.experts.gradient_descent import DescentSettings, gradient_descent
 from inspector.training.experts.network import balance, multi_label_loss
 from inspector.training.export import TrainedExpert
 from inspector.training.inputs import build_encoder, cut, input_form, prepare
-
-
-class DistilError(ValueError):
-    """Experts that cannot be teacher and student; the message names reason and remedy."""
 
 
 class Size(NamedTuple):

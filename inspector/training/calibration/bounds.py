@@ -11,7 +11,7 @@ from bisect import bisect_left
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from fusion.calibration import Labels, Scores
 from fusion.certificate import rate_below
@@ -84,6 +84,6 @@ def _tail(values: Scores, weights: Scores, rate: float, confidence: float) -> fl
     start = min(max(int(np.searchsorted(mass_N, HALF * mass_N[-1])), 1), len(values) - 1)
     mass, median = float(mass_N[start - 1]), float(sorted_N[start])
     scale = float(weights_N[:start] @ (sorted_N[:start] - median)) / mass
-    largest = scale * 2 * mass / float(chi2.ppf(1 - confidence, 2 * mass))
+    largest = scale * mass / float(gammaincinv(mass, 1 - confidence))
     share = (mass + 1) / float(mass_N[-1])  # the piece at the median counts as above it
     return max(median + largest * math.log(max(share / rate, 1.0)), float(sorted_N[0]))

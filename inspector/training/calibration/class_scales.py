@@ -59,41 +59,45 @@ def class_scales(
     rows: Sequence[PieceRow], logits_PK: Scores, able: Labels, classes: Sequence[str], modalities: Sequence[Modality]
 ) -> dict[str, ClassScale]:
     """By class; `able`: pieces that the experts can score."""
-    named = np.array([row.label == "ok" or bool(row.defects) for row in rows], np.bool_)
+    has_known_classes = np.array([row.label == "ok" or bool(row.defects) for row in rows], np.bool_)
     shown_by = {name: tuple(m for m in modalities if name in m.classes) or tuple(modalities) for name in classes}
-    found = {
-        name: _evidence(name, rows, logits, able & named & ~np.isnan(logits), shown_by[name])
+    evidence = {
+        name: _evidence(name, rows, logits, able & has_known_classes & ~np.isnan(logits), shown_by[name])
         for name, logits in zip(classes, logits_PK.T, strict=True)
     }
-    shared = {name: _shared([found[each] for each in classes if shown_by[each] == shown_by[name]]) for name in classes}
-    return {name: _scale(evidence, shared[name]) for name, evidence in found.items()}
+    shared = {
+        name: _shared([evidence[other] for other in classes if shown_by[other] == shown_by[name]]) for name in classes
+    }
+    return {name: _scale(of_class, shared[name]) for name, of_class in evidence.items()}
 
 
 def _evidence(
     name: str, rows: Sequence[PieceRow], logits: Scores, able: Labels, modalities: Sequence[Modality]
 ) -> _Evidence:
     """`modalities`: those that can show the class; only their recordings count, for others say nothing about it."""
-    chosen = [rows[index] for index in np.flatnonzero(able).tolist()]
-    shows = np.array([name in row.defects for row in chosen], np.bool_)
-    units = [units_of(row, modalities) for row in chosen]
-    weight = num_units(units, np.ones(len(chosen), np.bool_)) / max(len(chosen), 1)
-    with_it, without = ([row for row in chosen if (name in row.defects) is side] for side in (True, False))
+    scored_rows = [rows[index] for index in np.flatnonzero(able).tolist()]
+    shows = np.array([name in row.defects for row in scored_rows], np.bool_)
+    units = [units_of(row, modalities) for row in scored_rows]
+    weight = num_units(units, np.ones(len(scored_rows), np.bool_)) / max(len(scored_rows), 1)
+    with_class, without_class = (
+        [row for row in scored_rows if (name in row.defects) is side] for side in (True, False)
+    )
     return _Evidence(
         logits[able].clip(-SURE, SURE),
         shows,
-        np.full(len(chosen), weight),
-        num_parts(with_it, modalities),
-        num_parts(without, modalities),
+        np.full(len(scored_rows), weight),
+        num_parts(with_class, modalities),
+        num_parts(without_class, modalities),
     )
 
 
-def _shared(found: Sequence[_Evidence]) -> Scale:
+def _shared(evidence: Sequence[_Evidence]) -> Scale:
     """Of these classes together."""
-    if not any(each.shows.any() for each in found):
+    if not any(of_class.shows.any() for of_class in evidence):
         return Scale(WEAK.slope, WEAK.bias, WEAK.slope_error, WEAK.bias_error)
-    logits = np.concatenate([each.logits for each in found])
-    shows = np.concatenate([each.shows for each in found])
-    weights = np.concatenate([each.weights for each in found])
+    logits = np.concatenate([of_class.logits for of_class in evidence])
+    shows = np.concatenate([of_class.shows for of_class in evidence])
+    weights = np.concatenate([of_class.weights for of_class in evidence])
     return fit_scale(logits, shows.astype(np.float64), weights, WEAK)
 
 

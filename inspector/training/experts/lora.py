@@ -15,16 +15,13 @@ from torch import nn
 
 from encoders.vision import SCRATCH, VisionEncoder
 from inspector.training.config import ImageExpert
+from inspector.training.errors import LoraError
 
 RANK = 16
 ENOUGH_RECORDINGS = 1000
 """Independent training recordings from which full fine-tuning is recommended."""
 
 Tuning = Literal["frozen", "lora", "full"]
-
-
-class LoraError(ValueError):
-    """Layers without support for low-rank updates; the message names them, reason and remedy."""
 
 
 class Choice(NamedTuple):

@@ -5,35 +5,30 @@ their noisy-or; limits come from held-out distances of the good pieces.
 """
 
 import logging
-import math
 import platform
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from encoders.patches import NetworkPatches
-from fusion.calibration import probability
-from fusion.expert_sets import expert_sets
-from fusion.head import Fused, FusionHead, HeadForm, Member
-from inspector.bundle.schema import Calibration, Modality, Policy
+from fusion.head import Member
+from inspector.bundle.schema import Modality, Policy
 from inspector.dataset.files import sources_of
-from inspector.dataset.good_class import question, with_good
 from inspector.dataset.labels import modalities_of, own_group
-from inspector.dataset.manifest import ManifestError, PieceRow, read_manifest
+from inspector.dataset.manifest import ManifestError, PieceRow
 from inspector.framing.tables import CameraFraming
-from inspector.training.advice import Advice, advice_lines, give
+from inspector.training.advice import Advice, give
 from inspector.training.config import TrainConfigError
 from inspector.training.data_advice import file_survey, manifest_advice
 from inspector.training.experts.pretrained import file_advice, unused_file
 from inspector.training.export import TrainedBundle, TrainedExpert
 from inspector.training.framed import FramedReader, with_framings
+from inspector.training.good_only.card import card
 from inspector.training.good_only.descriptors import (
     SEES,
     TOKEN_DIM,
@@ -43,16 +38,12 @@ from inspector.training.good_only.descriptors import (
     fit,
     make_descriptor,
 )
+from inspector.training.good_only.good_pieces import FEWEST, GoodOptions, good_pieces
+from inspector.training.good_only.limits import calibrations, held_by_piece, noisy_or_head
 from inspector.training.plausibility import with_plausibility
 
-FEWEST = 10
-"""Least good pieces, and recordings per modality: with fewer, the spread is a guess."""
 FEWEST_GROUPS = 5
 """With fewer groups, recordings are held out instead of groups."""
-PASS_SHARE = 0.9
-"""Share of the good pieces that pass; since scores of defects are unknown, it only bounds the review work."""
-NEVER = 1.0
-"""FAIL limit that no score exceeds: even a limit three deviations above 20 good pieces rejected a ninth of new ones."""
 
 FILTERS = "fixed filters"
 
@@ -61,29 +52,17 @@ Progress = Callable[[str, int, int], None]
 _log = logging.getLogger("inspector.training")
 
 
-@dataclass(frozen=True)
-class GoodOptions:
-    """Options of a run."""
+@dataclass(frozen=True, eq=False)
+class GoodFit:
+    """A bundle, and the scores of the good pieces by recordings of other groups."""
 
-    name: str = "good-only"
-    version: str = "1"
-    pieces: int | None = None
-    """Number of good pieces; None: all."""
-    any_split: bool = False
-    """Also use good pieces of the splits calibration and test."""
-    seed: int = 0
-    backbone: Backbone | None = None
-    """None: fixed filters."""
-    pass_share: float = PASS_SHARE
-    good: tuple[str, ...] = ()
-    """Classes of the manifest that count as good."""
-    strict: bool = False
-    """Whether a warning stops the run."""
-    cameras: Mapping[str, CameraFraming] = field(default_factory=dict)
-    """Which part of a camera's pictures is judged."""
+    bundle: TrainedBundle
+    rows: Sequence[PieceRow]
+    held_logits: Float[Tensor, "P E"]
+    """Of each piece by each expert; NaN without a recording."""
 
 
-def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> TrainedBundle:
+def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> GoodFit:
     """Raises ManifestError for unusable data."""
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
@@ -105,7 +84,9 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
     if options.backbone is not None and SEES[NetworkPatches] not in seen:
         warnings += give([unused_file(options.backbone.name)], strict=options.strict)
     head = noisy_or_head([Member(e.modality, e.num_tokens) for e in experts])
-    return TrainedBundle(
+    held_PE = held_by_piece(rows, held)
+    num, subjects = len(rows), list(zip(recordings, seen, strict=True))
+    bundle = TrainedBundle(
         name=options.name,
         version=options.version,
         classes=(),
@@ -113,12 +94,13 @@ def fit_good_only(manifest: Path, options: GoodOptions, progress: Progress) -> T
         modalities=with_plausibility(manifest.parent, rows, [good.modality for good in recordings], experts),
         experts=tuple(experts),
         head=head,
-        calibrations=calibrations(experts, head, held_by_piece(rows, held), options.pass_share),
+        calibrations=calibrations(experts, head, held_PE, options.pass_share),
         policy=Policy(mode="dense"),
         provenance=_provenance(rows, options),
-        card=card(options, len(rows), list(zip(recordings, seen, strict=True)), warnings),
+        card=card(options.name, options.version, options.pass_share, num, subjects, warnings),
         warnings=warnings,
     )
+    return GoodFit(bundle, rows, held_PE)
 
 
 def _refuse_tiles(cameras: Mapping[str, CameraFraming]) -> None:
@@ -135,44 +117,6 @@ def _backbone_advice(backbone: Backbone | None) -> Iterator[Advice]:
     """Raises TrainConfigError for a file of another network."""
     if backbone is not None and backbone.weights.file is not None:
         yield from file_advice(backbone.name, backbone.weights.file)
-
-
-def good_pieces(manifest: Path, options: GoodOptions) -> list[PieceRow]:
-    """Pieces labelled ok; those with new recordings first."""
-    known = with_good(read_manifest(manifest), options.good)
-    if asked := question(known):
-        raise ManifestError(f"{manifest}: {asked}")
-    labelled = [row for row in known if row.label == "ok" and _paths(row)]
-    rows = [row for row in labelled if options.any_split or row.split == "train"]
-    random.Random(options.seed).shuffle(rows)  # noqa: S311 - no secret
-    num_pieces = len(rows) if options.pieces is None else options.pieces
-    chosen = _new_recordings_first(rows)[:num_pieces]
-    if len(chosen) < FEWEST:
-        where = "all splits" if options.any_split else "split train"
-        raise ManifestError(
-            f"{manifest}: {len(chosen)} good pieces with a recording in {where}, expected at least {FEWEST}: "
-            "label more pieces ok"
-            + ("" if options.any_split else ", or use all splits (--any-split)")
-            + ("" if options.pieces is None else ", or raise --pieces")
-        )
-    return chosen
-
-
-def _new_recordings_first(rows: Sequence[PieceRow]) -> list[PieceRow]:
-    """First pieces with only new recordings, then those with some, then the rest."""
-    order: list[PieceRow] = []
-    known: set[str] = set()
-    for quantifier in (all, any):
-        for row in (row for row in rows if row not in order):
-            paths = _paths(row)
-            if quantifier(path not in known for path in paths):
-                order.append(row)
-                known.update(paths)
-    return order + [row for row in rows if row not in order]
-
-
-def _paths(row: PieceRow) -> list[str]:
-    return [image.path for image in row.images] + [signal.path for signal in row.signals]
 
 
 def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) -> GoodRecordings:
@@ -201,46 +145,6 @@ def good_recordings(root: Path, rows: Sequence[PieceRow], modality: Modality) ->
     )
 
 
-def noisy_or_head(members: Sequence[Member]) -> FusionHead:
-    """The untrained fusion head, which is noisy-or of its experts."""
-    return FusionHead(HeadForm(tuple(members), TOKEN_DIM, 0)).eval()
-
-
-def held_by_piece(rows: Sequence[PieceRow], held: Sequence[tuple[GoodRecordings, Tensor]]) -> Float[Tensor, "P E"]:
-    """Held-out log-odds of each piece, the highest of several images; NaN without a recording."""
-    columns = []
-    for good, logits in held:
-        logit_of = dict(zip(good.paths, logits.tolist(), strict=True))
-        seen = [sources_of(row, good.modality.name) for row in rows]
-        columns.append([max((logit_of[source.path] for source in sources), default=math.nan) for sources in seen])
-    return torch.tensor(columns).T
-
-
-@torch.no_grad()
-def calibrations(
-    experts: Sequence[TrainedExpert], head: FusionHead, held_PE: Float[Tensor, "P E"], pass_share: float = PASS_SHARE
-) -> tuple[Calibration, ...]:
-    """Limits for every set of experts, from the head's scores of the good pieces."""
-    names = [expert.name for expert in experts]
-    result = []
-    for chosen in expert_sets(experts):
-        ran_E = torch.tensor([float(name in chosen) for name in names])
-        able_P = ~held_PE[:, ran_E > 0].isnan().any(1)
-        logits = fused(head, held_PE[able_P].nan_to_num() * ran_E, ran_E)
-        scores = probability(logits.double().numpy(), 1.0, 0.0)
-        limit = float(np.quantile(scores, pass_share)) if len(scores) >= FEWEST else 0.0
-        result.append(Calibration(experts=chosen, temperature=1.0, bias=0.0, pass_below=limit, fail_above=NEVER))
-    return tuple(result)
-
-
-def fused(head: FusionHead, logits_PE: Float[Tensor, "P E"], ran_E: Float[Tensor, " E"]) -> Float[Tensor, " P"]:
-    """The head's log-odds for experts that ran; an untrained head ignores tokens."""
-    count = len(logits_PE)
-    tokens = [torch.zeros(count, 1, TOKEN_DIM).expand(-1, int(n), -1) for n in head.get_buffer("spread_NE").sum(0)]
-    output: Fused = head(tokens, [column[:, None] for column in logits_PE.T], ran_E.expand(count, -1))
-    return output.logits[:, 0]
-
-
 def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str | int | float]:
     return {
         "trained_on": "good pieces only",
@@ -251,44 +155,3 @@ def _provenance(rows: Sequence[PieceRow], options: GoodOptions) -> dict[str, str
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def card(
-    options: GoodOptions,
-    num_pieces: int,
-    recordings: Sequence[tuple[GoodRecordings, str]],
-    warnings: Sequence[Advice] = (),
-) -> str:
-    """Markdown of one page; `recordings`: those of each modality, with the subject of its description."""
-    lines = [f"| {o.modality.name} | {len(o.recordings)} | {len(set(o.groups))} | {seen} |" for o, seen in recordings]
-    return CARD.format(
-        name=options.name,
-        version=options.version,
-        pieces=num_pieces,
-        lines="\n".join(lines),
-        share=options.pass_share,
-        warnings="".join(f"{line}\n" for line in advice_lines(warnings)),
-    )
-
-
-CARD = """# {name} {version}: a cold start
-
-**This bundle was fitted on good pieces alone and has not seen any defect.** It detects unusual pieces. Its score is no
-probability of a defect, it names no class, it certifies no miss rate, and it never decides FAIL: a piece may be unusual
-because of a new lamp or a new lot as well as a defect. A person reviews every piece that does not pass; label these
-pieces and use them for `inspector train`.
-
-{warnings}## Data
-
-{pieces} good pieces.
-
-| camera or sensor | recordings | groups | compared |
-|---|---|---|---|
-{lines}
-
-## Limits
-
-A share of {share} of the good pieces scores below the PASS limit, each compared with the recordings of other groups;
-all other pieces go to REVIEW. The share of defective pieces that pass is unknown and may be high: on two lines of
-photographed and tapped parts it was four in ten. Do not let this bundle decide alone.
-"""

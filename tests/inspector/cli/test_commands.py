@@ -10,7 +10,7 @@ from types import ModuleType
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from inspector.cli import COMMANDS, HEADINGS, main
 from inspector.cli.logs import setup_logging
@@ -54,6 +54,31 @@ def test_help_lists_every_command_and_imports_neither_models_nor_broker_clients(
     assert all(name in done.stdout for name in COMMANDS)
 
 
+HELP_AND_ERRORS = """
+import sys
+from click.testing import CliRunner
+from inspector.cli import COMMANDS, main
+for name in COMMANDS:
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0, name
+for words, code in (
+    (["train", "m.jsonl"], 2),
+    (["train", "m.jsonl", "--out", "b", "--config", "none.toml"], 1),
+    (["train", "m.jsonl", "--out", "b", "--weights", "none"], 2),
+    (["fit", "m.jsonl", "--out", "b"], 2),
+    (["adapt", "c", "m.jsonl", "--out", "b"], 2),
+    (["data", "check", "none.jsonl"], 1),
+):
+    assert CliRunner().invoke(main, words).exit_code == code, words
+print(sorted({"torch", "torchvision", "timm", "peft", "scipy", "sklearn", "mapie", "librosa"} & sys.modules.keys()))
+"""
+
+
+def test_help_and_errors_of_arguments_import_nothing_of_the_training_half(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HELP_AND_ERRORS]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
 def test_help_lists_each_command_under_its_heading() -> None:
     _, output = call("--help")
     sections = {section.partition(" (")[0]: section for section in output.split("\n\n")}
@@ -77,6 +102,31 @@ def test_a_command_with_a_dash_in_its_name_is_a_function_with_an_underscore(monk
 def test_every_command_explains_itself(name: str) -> None:
     code, output = call(name, "--help")
     assert (code, "Usage:" in output) == (0, True)
+
+
+@pytest.mark.parametrize(("lacks", "says"), [("timm", "needs timm"), ("mqtt_of_others", "install inspector again")])
+def test_a_package_that_is_missing_while_a_command_runs_is_named(
+    lacks: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = _run_without(lacks, monkeypatch)
+    assert result.exit_code == 1
+    assert says in result.output
+
+
+def test_a_module_of_the_program_that_is_missing_shows_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(_run_without("inspector.training.absent", monkeypatch).exception, ModuleNotFoundError)
+
+
+def _run_without(module: str, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Runs a command that lacks this module."""
+
+    def fail() -> None:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    replaced = ModuleType("replaced")
+    replaced.doctor = click.Command("doctor", callback=fail)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, COMMANDS["doctor"][0], replaced)
+    return CliRunner().invoke(main, ["doctor"])
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -8,7 +8,8 @@ import pytest
 from inspector.dataset.check.evidence import fewest_findings
 from inspector.dataset.check.labelled import LabelledRows
 from inspector.dataset.good_class import PROVENANCE_KEY, as_trained, question, recorded_good, with_good
-from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split
+from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split, write_manifest
+from inspector.training.good_only.good_pieces import GoodOptions, good_pieces
 
 CLASSES = ("crazing", "patches", "scratches")
 
@@ -58,11 +59,8 @@ def test_a_bundle_remembers_its_good_class() -> None:
 
 
 def test_a_fit_of_good_pieces_asks_too(tmp_path: Path) -> None:
-    fit = pytest.importorskip("inspector.training.good_only.fit", reason="needs the training half")
-    from inspector.dataset.manifest import write_manifest
-
     write_manifest(tmp_path / "m.jsonl", STEEL)
     with pytest.raises(ManifestError, match="which class counts as good"):
-        fit.good_pieces(tmp_path / "m.jsonl", fit.GoodOptions())
+        good_pieces(tmp_path / "m.jsonl", GoodOptions())
     with pytest.raises(ManifestError, match="2 good pieces"):
-        fit.good_pieces(tmp_path / "m.jsonl", fit.GoodOptions(good=("crazing",)))
+        good_pieces(tmp_path / "m.jsonl", GoodOptions(good=("crazing",)))

@@ -345,7 +345,7 @@ def test_a_table_of_labels_gives_pieces_with_pictures_and_sounds(tmp_path: Path,
         ([], "has no row below its line of names"),
         (["0.png,ok"], "labels.csv:2: has 2 cells, the line of names 3; complete the line"),
         (["0.png,ok,7", "1.png,oil, and dirt,7"], "labels.csv:3: has 4 cells, the line of names 3"),
-        (["p\\0.png,ok,7"], "does not exist; write / for \\ in its paths"),
+        (["p\\0.png,ok,7"], "1 file(s) do not exist; write / for \\ in the paths:"),
         (["0.png,ok,7", '"1.png,ok,7'], "look for a quotation mark without its pair"),
     ],
 )
@@ -355,6 +355,17 @@ def test_a_table_with_a_row_of_other_cells_is_refused(tmp_path: Path, rows: list
     result = run("csv", tmp_path / "labels.csv", *given)
     assert result.exit_code == 1
     assert message in result.output
+
+
+def test_files_of_a_table_that_are_gone_are_listed_with_their_rows(tmp_path: Path) -> None:
+    picture(tmp_path / "0.png")
+    (tmp_path / "labels.csv").write_text("photo,result\n0.png,ok\n1.png,ok\n0.png,nok\n3.png,nok\n")
+    given = ("--image", "top=photo", "--label", "result", "--out", tmp_path / "set")
+    result = run("csv", tmp_path / "labels.csv", *given)
+    assert result.exit_code == 1
+    assert "2 file(s) do not exist; correct the table, or restore the files" in result.output
+    assert f"labels.csv:3: {tmp_path / '1.png'}\nlabels.csv:5: {tmp_path / '3.png'}" in result.output
+    assert not (tmp_path / "set").exists()
 
 
 def test_a_mistyped_label_of_a_table_without_classes_in_its_row_is_seen_in_the_counts(tmp_path: Path) -> None:

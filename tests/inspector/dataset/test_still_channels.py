@@ -30,13 +30,17 @@ def test_the_hour_and_the_minute_beside_two_axes_are_named(tmp_path: Path) -> No
     assert "--columns" in text
 
 
-@pytest.mark.parametrize(
-    "recordings",
-    [
-        [np.column_stack([np.zeros(50), RNG.normal(size=50)]), RNG.normal(size=(50, 2))],
-        [np.zeros((50, 1)), np.zeros((50, 1))],
-    ],
-    ids=["quiet-once", "one-channel"],
-)
-def test_a_channel_that_is_quiet_once_and_a_single_one_are_not(tmp_path: Path, recordings: list[np.ndarray]) -> None:
-    assert said(tmp_path, recordings) == []
+def test_a_channel_that_is_quiet_once_is_not(tmp_path: Path) -> None:
+    assert said(tmp_path, [np.column_stack([np.zeros(50), RNG.normal(size=50)]), RNG.normal(size=(50, 2))]) == []
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+@pytest.mark.parametrize("value", [0.0, 3.5])
+def test_a_recording_in_which_nothing_changes_is_named(tmp_path: Path, num_channels: int, value: float) -> None:
+    (text,) = said(tmp_path, [RNG.normal(size=(50, num_channels)), np.full((50, num_channels), value)])
+    assert text.startswith("sensor acc: 1 of 2 recordings have one value throughout, the first is 1.npy: was the ")
+
+
+def test_a_sensor_that_never_changes_gets_one_sentence(tmp_path: Path) -> None:
+    (text,) = said(tmp_path, [np.zeros((50, 2)), np.zeros((50, 2))])
+    assert "2 of 2 recordings have one value throughout" in text

@@ -13,7 +13,7 @@ from inspector.dataset.survey import survey
 from streams.join.assembly import BitDepth
 from tests.inspector.dataset.sample_files import image_file, npy, oriented, wav, with_value
 
-GREY = np.full((6, 8), 90, np.uint8)
+GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
 
 def piece(number: int, image: str, signal: str | None = None, depth: BitDepth | None = None) -> PieceRow:
@@ -49,6 +49,13 @@ def test_all_bad_files_are_named_with_piece_and_line(tmp_path: Path) -> None:
     assert "b.png: the data begin with 474946383961" in lines[2]
 
 
+def up_to(brightest: int) -> bytes:
+    """A 16-bit picture of two values."""
+    pixels = np.full((4, 4), brightest, np.uint16)
+    pixels[0, 0] = 1
+    return image_file(".png", pixels)
+
+
 def test_a_long_list_is_cut(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         surveyed(tmp_path, [piece(number, f"{number}.png") for number in range(MAX_NAMED + 5)])
@@ -70,15 +77,27 @@ def test_orientations_are_warned_of(tmp_path: Path) -> None:
     [(4095, None, "set bit_depth = 12"), (1023, None, "set bit_depth = 10"), (65535, None, ""), (4095, 12, "")],
 )
 def test_low_pictures_are_warned_of(tmp_path: Path, brightest: int, depth: BitDepth | None, message: str) -> None:
-    low = image_file(".png", np.full((4, 4), brightest, np.uint16))
-    warnings = surveyed(tmp_path, [piece(0, "a.png", depth=depth)], a_png=low)
+    warnings = surveyed(tmp_path, [piece(0, "a.png", depth=depth)], a_png=up_to(brightest))
     assert message in "".join(warnings)
+    assert all("`inspector data import --bit-depth 1" in warning for warning in warnings)
     assert len(warnings) == bool(message)
 
 
 def test_one_bright_picture_speaks_for_its_camera(tmp_path: Path) -> None:
-    files = {f"{name}_png": image_file(".png", np.full((4, 4), v, np.uint16)) for name, v in (("a", 99), ("b", 60000))}
+    files = {"a_png": up_to(99), "b_png": up_to(60_000)}
     assert surveyed(tmp_path, [piece(0, "a.png"), piece(1, "b.png")], **files) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+@pytest.mark.parametrize("value", [0, 200])
+@pytest.mark.parametrize("shape", [(400, 500), (400, 500, 3)])
+def test_a_picture_of_one_value_is_warned_of(tmp_path: Path, suffix: str, value: int, shape: tuple[int, ...]) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    files = {"a" + suffix: np.full(shape, value, np.uint8), "b" + suffix: noise}
+    for name, pixels in files.items():
+        (tmp_path / name).write_bytes(image_file(suffix, pixels))
+    (warning,) = surveyed(tmp_path, [piece(0, f"a{suffix}"), piece(1, f"b{suffix}")])
+    assert warning.startswith(f"camera top: 1 of 2 images have one value throughout, the first is a{suffix}: ")
 
 
 def test_a_camera_has_one_bit_depth() -> None:

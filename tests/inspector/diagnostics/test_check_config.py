@@ -11,6 +11,7 @@ import pytest
 from inspector.config.service import Service, load_service
 from inspector.diagnostics.check_config import check, latency_budget
 from inspector.diagnostics.memory import memory_parts, signal_bytes_per_station
+from inspector.inference.framed_views import KEPT_BYTES
 from inspector.recipe.compatibility import read_bundle
 from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog
@@ -96,7 +97,7 @@ def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> Non
     assert "= 0.430 s; with a silent source + 0.500 = 0.930 s; deadline 2.000 s" in text
     assert "memory at most" in text
     assert "more than 0.9 s (max_source_offset_s)" in text
-    assert "clients' requests at most, per gateway: being read 297 + waiting to be judged 66 + being judged 289" in text
+    assert "clients' requests at most, per gateway: being read 297 + waiting to be judged 64 + being judged 321" in text
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,25 @@ def test_memory_is_the_sum_of_what_has_a_bound(tmp_path: Path) -> None:
     assert parts["verdicts until they are committed"] == 2 * service.config.worker.max_verdicts_per_commit * 2 * 65536
     text = "\n".join(check(service).lines)
     assert f"= {sum(parts.values()) / 2**20:.0f} MiB" in text
+    assert memory_parts(service, is_framed=True) == parts | {"cut pictures": KEPT_BYTES}
+    assert "cut pictures" not in text
     assert "a station keeps up to 1.0 MiB, so 532 stations of a shard have room" in text
     assert "each further shard of a worker takes 1024 MiB more" in text
+
+
+@pytest.mark.parametrize(
+    ("cores", "line", "ahead_bytes"),
+    [
+        (1, "cores: 1 (as [worker] cores says); one thread does all", 0),
+        (4, "cores: 4 (as [worker] cores says); pieces are judged next to reading and joining", 64 * 2**20),
+    ],
+)
+def test_cores_are_explained_with_their_memory(tmp_path: Path, cores: int, line: str, ahead_bytes: int) -> None:
+    service = service_with(tmp_path)
+    worker = service.config.worker.model_copy(update={"cores": cores})
+    service = replace(service, config=service.config.model_copy(update={"worker": worker}))
+    assert line in check(service).lines
+    assert memory_parts(service)["frames decoded ahead"] == ahead_bytes
 
 
 def test_a_bound_below_what_one_station_needs_is_a_problem(tmp_path: Path) -> None:

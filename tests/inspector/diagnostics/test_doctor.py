@@ -1,10 +1,13 @@
 """What `doctor` finds, on a machine arranged for it."""
 
 import json
+import os
 import re
 import socket
+from functools import cache
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +15,7 @@ from click.testing import CliRunner
 from inspector.cli import main
 from inspector.cli.doctor import summary
 from inspector.config.tables import WorkerTable
-from inspector.diagnostics import source_packages
+from inspector.diagnostics import doctor, source_packages
 from inspector.diagnostics.doctor import Finding, bundle_findings, examine
 from inspector.engines.engine import EngineSettings
 from streams.references import addresses
@@ -27,6 +30,21 @@ recipes = ["recipe.toml"]
 kind = "kafka"
 bootstrap_servers = ["127.0.0.1:{port}"]
 """
+
+
+@cache
+def asked(path: str, *words: Any) -> Finding:
+    """What a program on this PATH answers to the words of `_program`."""
+    return ask_program(*words)
+
+
+ask_program = doctor._program
+
+
+@pytest.fixture(autouse=True)
+def programs_answer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java and Maven take most of the time of an examination."""
+    monkeypatch.setattr(doctor, "_program", lambda *words: asked(os.environ["PATH"], *words))
 
 
 def test_what_serving_needs_is_found_here() -> None:

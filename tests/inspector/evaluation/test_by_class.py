@@ -46,7 +46,7 @@ def evaluated(folder: Path, rows: list[PieceRow], recipe: Path | None = None, go
     write_manifest(folder / "manifest.jsonl", rows)
     report: Report = evaluation.evaluate(
         folder / "toy", folder / "manifest.jsonl", "test", 0.05, lambda stage, done, total: None, recipe, good
-    )
+    ).report
     return report
 
 

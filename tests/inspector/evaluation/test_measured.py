@@ -124,7 +124,7 @@ def test_a_promise_stands_next_to_what_was_observed(tmp_path: Path, line: Path, 
         miss_rate=0.2, confidence=0.95, num_defects=20, claim=claim, nearest=claim, needs=0, sure_below=0.5
     )
     bundle = write_toy_bundle(tmp_path / "bundle")
-    report = evaluation.evaluate(bundle, line, "test", 0.05, lambda stage, done, total: None)
+    report = evaluation.evaluate(bundle, line, "test", 0.05, lambda stage, done, total: None).report
     schema = load(bundle).schema
     text = measured.measured("From here.", report, schema.model_copy(update={"certificate": certificate}), None)
     assert "Promised about misses: certified: at most 20 %" in text

@@ -1,9 +1,11 @@
 """A parity set reads back as written, and an altered file is refused."""
 
 import json
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,16 @@ from tests.inspector.parity.toy_set import toy_pieces, write_toy_set
 NUM = 12
 
 
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> ParitySet:
+    return write_toy_set(tmp_path_factory.mktemp("pattern") / "toy", toy_pieces(NUM))
+
+
 @pytest.fixture
-def written(tmp_path: Path) -> ParitySet:
-    return write_toy_set(tmp_path / "toy", toy_pieces(NUM))
+def written(pattern: ParitySet, tmp_path: Path) -> ParitySet:
+    """A copy of its own, to alter."""
+    folder = shutil.copytree(pattern.path.parent, tmp_path / "toy")
+    return replace(pattern, path=folder / pattern.path.name)
 
 
 def same(first: Observation, second: Observation) -> bool:

@@ -15,7 +15,7 @@ from inspector.dataset.sample_files import Samples
 from inspector.recipe.window import window_samples
 from inspector.replay.faults import Faults, Scheduled, Silence
 from inspector.replay.line import LineSettings, line_records
-from inspector.replay.pieces import LinePiece, ManifestPieces, Shot, SimulatedPieces
+from inspector.replay.pieces import LinePiece, ManifestPieces, Provenance, Shot, SimulatedPieces
 from inspector.replay.plan import NS, plan
 from inspector.simulation.pieces import LineSettings as SimulatedLine
 from protos.inspection.v1 import records_pb2 as pb
@@ -47,6 +47,9 @@ class Made:
     @property
     def modalities(self) -> frozenset[str]:
         return frozenset(("top", self.sensor.name))
+
+    def as_trained(self, provenance: Provenance) -> "Made":
+        return self
 
     def piece(self, number: int) -> LinePiece:
         clip = Recording(self.clips[number], self.sensor.sample_rate_hz)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from inspector.cli import main
 from inspector.dataset.manifest import ImageRow, Label, PieceRow, SignalRow, Split, write_manifest
-from inspector.evaluation.evaluate import evaluated
+from inspector.evaluation.evaluate import evaluate
 from inspector.evaluation.evaluated import Evaluated
 from inspector.report.from_evaluation import evaluation_content
 from tests.bundles import grey, hum, write_toy_bundle
@@ -57,9 +57,9 @@ def told() -> list[tuple[str, int, int]]:
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, int, int]]) -> Evaluated:
-    folder = tmp_path_factory.mktemp("evaluated")
+    folder = tmp_path_factory.mktemp("evaluate")
     bundle = write_toy_bundle(folder / "bundle")
-    return evaluated(bundle, write_line(folder), "test", 0.05, lambda *step: told.append(step))
+    return evaluate(bundle, write_line(folder), "test", 0.05, lambda *step: told.append(step))
 
 
 def test_mistakes_come_with_pictures_evidence_and_the_reason(complete: Evaluated) -> None:
@@ -107,7 +107,7 @@ def test_progress_counts_files_pieces_decisions_and_the_whole(
 def test_the_calibration_split_is_examined_once(tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     bundle, manifest = write_toy_bundle(tmp_path / "bundle"), write_line(tmp_path)
-    complete = evaluated(bundle, manifest, "calibration", 0.05, lambda *step: steps.append(step))
+    complete = evaluate(bundle, manifest, "calibration", 0.05, lambda *step: steps.append(step))
     assert steps.count(("calibration", 10, 10)) == 1
     assert "This is no test" in evaluation_content(complete).about[-1]
 

@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from inspector.config.service import load_service
+from inspector.dataset.good_class import PROVENANCE_KEY
 from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, read_manifest, write_manifest
 from inspector.dataset.recordings import write_wav
 from inspector.rollout import run_check
@@ -98,6 +99,17 @@ def test_golden_pieces_must_be_decided_rightly(rig: Rig) -> None:
     message = check_bundle(request_for(rig, rig.bundle("a"))).message
     assert message.startswith("2 piece(s) of ")
     assert message.endswith("are decided wrongly: g1 (ok): FAIL, g2 (nok): PASS")
+
+
+def test_a_golden_set_follows_the_classes_that_counted_as_good_in_training(rig: Rig) -> None:
+    golden(rig.folder, {"nok": GOOD, "nok too": BAD})
+    set_of_pieces = rig.folder / "golden.jsonl"
+    named = [row.model_copy(update={"defects": (name,)})
+             for row, name in zip(read_manifest(set_of_pieces), ("plain", "crack"), strict=True)]  # fmt: skip
+    write_manifest(set_of_pieces, named)
+    assert "g0 (nok): PASS" in check_bundle(request_for(rig, rig.bundle("a"))).message
+    edit_manifest(folder := rig.bundle("b"), {"provenance": {PROVENANCE_KEY: '["plain"]'}})
+    assert "decided rightly" in check_bundle(request_for(rig, folder)).message
 
 
 def nearly_silent(num_samples: int) -> NDArray[np.int16]:

@@ -29,10 +29,11 @@ CONFIG = TrainConfig(
 OPTIONS = TrainOptions(seed=0)
 
 
-def write_small_dataset(folder: Path, strange: bool = False) -> Path:
+def write_small_dataset(folder: Path, strange: bool = False, num_test: int = NUM["test"]) -> Path:
     """Every third map has a blot, every third trace a step; `strange`: some pieces are defective without either."""
     rng = np.random.default_rng(0)
-    rows = [_row(folder, rng, split, number, strange) for split in NUM for number in range(NUM[split])]
+    sizes: dict[Split, int] = {**NUM, "test": num_test}
+    rows = [_row(folder, rng, split, number, strange) for split, num in sizes.items() for number in range(num)]
     write_manifest(folder / "manifest.jsonl", rows)
     return folder / "manifest.jsonl"
 

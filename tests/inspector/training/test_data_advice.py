@@ -132,7 +132,7 @@ def twice_in_a_piece(rows: list[Row]) -> None:
         ),
         (contradiction, "labels", ("1 recordings are labelled ok and nok", "train0.png of train0", "train1")),
         (without_class, "labels", ("1 of 36 defective pieces name no class", "train1")),
-        (rare_class, "evidence", ("1 of 2 classes", "dent 0 in train, 4 in calibration, 0 in test")),
+        (rare_class, "evidence", ("1 of 3 classes", "dent 0 in train, 4 in calibration, 0 in test")),
         (one_recording_of_a_class, "evidence", ("crack 12 in train, 1 in calibration, 12 in test",)),
         (without_test, "evidence", ("split test lacks pieces labelled ok or nok",)),
         (other_group, "recordings", ("1 recordings occur in several groups", "itrain0", "itrain2")),

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from inspector.dataset.manifest import ManifestError
+from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.config_check import require_experts_for_all
 from inspector.training.dataset import Dataset
 
 pytestmark = pytest.mark.train
@@ -52,15 +54,22 @@ def test_a_split_without_a_modality_or_of_one_group_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [(["top"], "no expert of the configuration uses mic"), (["top", "eye"], "uses 'eye'")]
+    ("names", "message"),
+    [
+        (["top"], "no expert of the configuration uses mic"),
+        (["top", "eye"], "uses 'eye'"),
+        (["mic", "top"], "expert 'of-mic' reads images, and mic is a sensor"),
+    ],
 )
 def test_experts_that_leave_a_modality_out_or_ask_for_another_are_refused(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
     dataset = Dataset(manifest(tmp_path, ("train", "calibration")))
-    dataset.require_all_modalities(["top", "mic", "top"])
+    mic = SignalExpert(name="mic", modality="mic", encoder="log_mel")
+    pictures = [ImageExpert(name=f"of-{name}", modality=name, scout=False) for name in ("top", *names)]
+    require_experts_for_all([pictures[0], mic, pictures[0]], dataset.modalities)
     with pytest.raises(ManifestError, match=message):
-        dataset.require_all_modalities(names)
+        require_experts_for_all(pictures, dataset.modalities)
 
 
 @pytest.mark.parametrize(

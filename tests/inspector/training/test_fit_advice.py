@@ -11,8 +11,8 @@ import torch
 from fusion.scored import Scored
 from inspector.training.config import ExpertConfig, Fitting, SignalExpert
 from inspector.training.experts.fitting import Fitted
-from inspector.training.experts.kernel_machine import NEVER
-from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE
+from inspector.training.experts.kernel_machine import NEVER, KernelFitter
+from inspector.training.experts.network import EARLY_STOPPING, FULL_SCHEDULE, NetworkFitter
 from inspector.training.experts.selection import CrossValidationResult, SelectedExpert, auc_of
 from inspector.training.export import TrainedExpert
 from inspector.training.fit_advice import (
@@ -21,6 +21,7 @@ from inspector.training.fit_advice import (
     epochs_advice,
     fused_advice,
     interval,
+    unused_epochs,
 )
 from tests.inspector.training.small_training_data import PICTURE, TRACE, of_traces
 
@@ -166,3 +167,12 @@ def test_fits_that_were_cut_short_are_named(config: ExpertConfig, fitted: Fitted
     advice = [item.text for item in epochs_advice([selected(config, fitted)])]
     assert len(advice) == (words is not None)
     assert words is None or (words in advice[0] and f"expert {config.name}" in advice[0])
+
+
+def test_epochs_without_a_network_are_said_to_do_nothing() -> None:
+    data = of_traces(np.zeros((4, 48), np.float32), [0, 1, 0, 1], list("abcd"))
+    kernel = replace(GOOD, fitter=KernelFitter(data))
+    (advice,) = unused_epochs(6, [kernel])
+    assert advice.text.startswith("--epochs 6 has no effect: no expert is a network that is fitted in passes")
+    assert list(unused_epochs(None, [kernel])) == []
+    assert list(unused_epochs(6, [kernel, replace(BLIND, fitter=NetworkFitter(data, every_fold=False))])) == []

@@ -27,7 +27,9 @@ from inspector.training.experts.fitting import TrainingData
 from inspector.training.experts.network import encode
 from inspector.training.export import TrainedExpert, write_bundle
 from inspector.training.frames import worst
-from inspector.training.good_only.fit import GoodOptions, fit_good_only, good_pieces, good_recordings, held_by_piece
+from inspector.training.good_only.fit import fit_good_only, good_recordings
+from inspector.training.good_only.good_pieces import GoodOptions, good_pieces
+from inspector.training.good_only.limits import held_by_piece
 from inspector.training.head.joint_finetune import _Run, fine_tune
 from inspector.training.head.joint_pieces import joint_pieces
 from inspector.training.inputs import build_encoder, input_form
@@ -150,8 +152,8 @@ def test_a_good_only_bundle_holds_out_whole_pieces_and_is_as_strict_as_the_line(
 
 
 def test_a_good_only_bundle_finds_the_defect_too(manifest: Path, tmp_path: Path) -> None:
-    write_bundle(tmp_path / "cold", fit_good_only(manifest, GoodOptions(), quiet))
-    dense = evaluate(tmp_path / "cold", manifest, "test", 0.05, quiet).decisions["dense"]
+    write_bundle(tmp_path / "cold", fit_good_only(manifest, GoodOptions(), quiet).bundle)
+    dense = evaluate(tmp_path / "cold", manifest, "test", 0.05, quiet).report.decisions["dense"]
     assert dense.failed == 0
     assert len(dense.escapes) <= 1, "of 8 defective pieces"
     assert dense.passed >= 10, "of 16 good pieces"

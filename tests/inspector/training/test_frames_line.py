@@ -1,7 +1,5 @@
 """A line whose defects show in the second of three images: trained, judged and replayed, with one answer."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +15,7 @@ from inspector.evaluation.explanations.expert_views import expert_views
 from inspector.evaluation.report import Report
 from inspector.evaluation.run import Examined, open_bundle
 from inspector.evaluation.scoring import scored as scored_by_serving
-from inspector.gateway.request import observation_of
 from inspector.recipe.recipe import Camera, Recipe
-from inspector.recipe.recipes import Recipes
-from inspector.replay.faults import PERFECT
-from inspector.replay.line import LineSettings, line_records
-from inspector.replay.pieces import ManifestPieces
-from inspector.replay.plan import NS, plan
 from inspector.training.adapt.evaluate_draft import fused_logits
 from inspector.training.dataset import Dataset
 from inspector.training.experts import selection
@@ -31,22 +23,14 @@ from inspector.training.export import write_bundle
 from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import Training, train
 from inspector.training.trainer import TrainOptions
-from protos.inspection.v1.records_pb2 import CameraFrame, ImagePixels, Inspection
-from protos.inspection.v1.service_pb2 import InspectRequest
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
-from streams.decode.limits import Limits
-from streams.decode.records import decode
 from streams.embedded import EmbeddedLog
-from streams.join.assembly import JoinSettings
-from streams.join.join import Join
-from streams.observation import Observation
-from streams.records import Topics
 from tests.bundles import judge_of
 from tests.inspector.training.frames_dataset import CONFIG, NUM, NUM_FRAMES, SHOWN, write_frames
+from tests.two_ways import inspected, replayed
 
 pytestmark = pytest.mark.train
 TOP = Modality(name="top", kind="image")
-TOPICS = Topics("t", "l")
 
 
 def quiet(*_: object) -> None:
@@ -73,7 +57,7 @@ def product_line(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def report(product_line: Made) -> Report:
-    return evaluate(product_line.bundle, product_line.manifest, "test", 0.05, quiet)
+    return evaluate(product_line.bundle, product_line.manifest, "test", 0.05, quiet).report
 
 
 def test_a_defect_that_the_first_image_does_not_show_is_found(report: Report) -> None:
@@ -119,46 +103,6 @@ def recipe_of(bundle: Path) -> Recipe:
         name="disc", version="1", product="disc", bundle=bundle, backlog="judge",
         cameras=(Camera(name="top", num_frames=NUM_FRAMES),),
     )  # fmt: skip
-
-
-def inspected(manifest: Path, recipe: Recipe) -> list[Observation]:
-    """As `Inspect` makes them of a request."""
-    rows = read_manifest(manifest, "test")
-    pieces = ManifestPieces(manifest.parent, rows)
-    requests = [
-        InspectRequest(
-            inspection=Inspection(line="l", station="s0", piece_id=row.piece_id),
-            product="disc",
-            frames=[
-                CameraFrame(
-                    camera=shot.camera, sequence=shot.sequence, pixels=ImagePixels(format=shot.format, data=shot.data)
-                )
-                for shot in pieces.piece(number).shots
-            ],
-        )
-        for number, row in enumerate(rows)
-    ]
-    return [observation_of(request, Recipes([recipe]), Limits(), NS) for request in requests]
-
-
-def replayed(manifest: Path, recipe: Recipe, log: EmbeddedLog) -> list[Observation]:
-    """As `replay` publishes them and the join puts them together."""
-    source = ManifestPieces(manifest.parent, read_manifest(manifest, "test"))
-    settings = LineSettings(TOPICS, ("s0",), "disc", 1_750_000_000 * NS)
-    records = line_records(source, recipe.assembly, plan(len(source), 12.0, recipe.assembly), settings, PERFECT)
-    with closing(log.publisher()) as publisher:
-        publisher.publish([record.output for record in records])
-    return list(_joined(recipe, log))
-
-
-def _joined(recipe: Recipe, log: EmbeddedLog) -> Iterator[Observation]:
-    with closing(log.source(["l"], "t", "reader")) as reader:
-        join = Join(reader.poll(1.0).gained[0], [], Recipes([recipe]), TOPICS, JoinSettings())
-        for turn in range(12):
-            batch = reader.poll(0.02)
-            for record in batch.records:
-                join.add(decode(record, Limits(), "l"))
-            yield from join.advance(batch.unread, bool(batch.at_end), turn * 0.9)
 
 
 def test_evaluate_inspect_and_replay_agree(product_line: Made, report: Report, tmp_path: Path) -> None:

@@ -171,3 +171,16 @@ def test_nearest_by_calibrated_score(num: int, expected: set[int]) -> None:
         nearest_limits([Judgement(expert, limits if expert.score is not None else None) for expert in predictions], num)
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "expected"), [(100, [0, 1, 2, 3, 4]), (40, [0, 1, 3, 4]), (29, [1, 3]), (1, [3])]
+)
+def test_a_set_is_bounded_in_bytes_and_keeps_both_kinds(max_bytes: int, expected: list[int]) -> None:
+    from inspector.training.parity_set import within_bytes
+
+    chosen, notes = within_bytes([3, 0, 2], [1, 4], [10] * 5, max_bytes)
+    assert chosen == expected
+    assert bool(notes) == (len(expected) < 5)
+    assert all(note.startswith(f"{len(expected)} of 5 pieces: more would hold over") for note in notes)
+    assert within_bytes([], [], [], 10) == ([], ())

@@ -69,7 +69,7 @@ def write_traces(folder: Path, step: float) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_small_dataset(tmp_path)
+    write_small_dataset(tmp_path, num_test=24)  # enough parts of each label: no warning
     write_traces(tmp_path, step=8)
     return tmp_path
 

@@ -11,7 +11,7 @@ from fusion.calibration import probability
 from fusion.expert_sets import expert_sets
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Calibration, Certificate, Modality, Policy
-from inspector.cli import adapting, main
+from inspector.cli import main
 from inspector.dataset.manifest import ManifestError
 from inspector.simulation.dataset import CAMERA, MICROPHONE, write_dataset
 from inspector.simulation.pieces import LineSettings
@@ -96,7 +96,9 @@ def test_adapt_writes_nothing_where_a_gate_is_shut(tmp_path, recipes, monkeypatc
     trained = untrained(old, pass_below=0.0)
     gate = Gate("old", AtLimit(90, 100, 5, 100), AtLimit(80, 100, 5, 100), Tolerance())
     learned = RecipeResult(0.9, AtLimit(9, 10, 1, 10))
-    monkeypatch.setattr(adapting, "adapt_bundle", lambda *_: AdaptResult(trained, (gate,), learned, learned))
+    monkeypatch.setattr(
+        "inspector.training.adapt.adapt.adapt", lambda *_: AdaptResult(trained, (gate,), learned, learned)
+    )
     start = checkpoint(tmp_path / "old", trained)
     done = call("adapt", start, new, "--old", old, "--out", tmp_path / "new")
     assert done.exit_code == 1

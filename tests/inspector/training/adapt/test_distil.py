@@ -5,7 +5,6 @@ import torch
 
 from inspector.bundle.schema import ImageInput, SignalInput
 from inspector.training.adapt.distil import (
-    DistilError,
     DistillationData,
     Shares,
     distil,
@@ -14,6 +13,7 @@ from inspector.training.adapt.distil import (
     student_of,
 )
 from inspector.training.config import ImageExpert, SignalExpert
+from inspector.training.errors import DistilError
 from inspector.training.experts.gradient_descent import DescentSettings
 from inspector.training.experts.network import encode
 from inspector.training.export import TrainedExpert

@@ -9,7 +9,8 @@ from torch import nn
 from encoders.vision import Shape, VisionEncoder, Weights
 from inspector.bundle.schema import ImageInput
 from inspector.training.config import ImageExpert
-from inspector.training.experts.lora import LoraError, LowRank, lora_targets, num_trainable, tuned, tuning_of
+from inspector.training.errors import LoraError
+from inspector.training.experts.lora import LowRank, lora_targets, num_trainable, tuned, tuning_of
 from inspector.training.experts.network import EncoderFit, Recordings, Schedule, encode
 from inspector.training.export import to_onnx
 

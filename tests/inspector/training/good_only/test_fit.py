@@ -1,5 +1,6 @@
 """From good pieces alone to a bundle that serving loads, by the command that people call."""
 
+import json
 from typing import NamedTuple
 
 import cv2
@@ -16,14 +17,9 @@ from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, Signal
 from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.inference.model import open_model
-from inspector.training.good_only.fit import (
-    GoodOptions,
-    calibrations,
-    fused,
-    good_pieces,
-    good_recordings,
-    noisy_or_head,
-)
+from inspector.training.good_only.fit import good_recordings
+from inspector.training.good_only.good_pieces import GoodOptions, good_pieces
+from inspector.training.good_only.limits import calibrations, fused, noisy_or_head
 from tests.benchmarks.evidence.cold_start import COUNTS, measure
 
 pytestmark = pytest.mark.train
@@ -67,8 +63,10 @@ def manifest(tmp_path_factory):
 def fitted(manifest):
     bundle = manifest.parent / "cold"
     result = CliRunner().invoke(
-        main, ["--log-level", "error", "fit", str(manifest), "--good-only", "--pieces", "50", "--out", str(bundle)]
-    )
+        main,
+        ["--log-level", "error", "fit", str(manifest), "--good-only", "--pieces", "50", "--out", str(bundle),
+         "--report", str(manifest.parent / "fit.json")],
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     return bundle
 
@@ -87,7 +85,7 @@ def test_the_bundle_loads_and_says_that_it_knows_no_defect(fitted):
 
 
 def test_good_pieces_pass_defective_ones_are_reviewed_and_nothing_fails(fitted, manifest):
-    report = evaluate(fitted, manifest, "test", 0.05, lambda stage, done, total: None)
+    report = evaluate(fitted, manifest, "test", 0.05, lambda stage, done, total: None).report
     dense = report.decisions["dense"]
     assert dense.failed == 0
     assert dense.passed >= 30, "of 40 good pieces"
@@ -156,6 +154,15 @@ def test_what_cannot_be_fitted_is_refused_with_a_remedy(manifest, options, words
     result = CliRunner().invoke(main, ["fit", str(manifest), "--good-only", "--out", "nowhere", *options])
     assert result.exit_code != 0
     assert all(word in result.output for word in words), result.output
+
+
+def test_the_report_is_a_page_too_with_the_most_unusual_good_pieces(fitted):
+    page = (fitted.parent / "fit.html").read_text()
+    assert "50 good pieces, each compared with the recordings of other groups." in page
+    assert "Worst REVIEW" in page
+    assert "data:image/" in page
+    assert "nan" not in page.lower().replace("finance", "")
+    assert json.loads((fitted.parent / "fit.json").read_text())["findings"] == []
 
 
 def test_without_the_flag_the_other_command_is_named(manifest):
