@@ -63,6 +63,10 @@ class Rate:
         """Duration of a number of slots."""
         return slots * self._ns // self._slots
 
+    def begin_ns(self, slot: int) -> int:
+        """The first nanosecond in a slot."""
+        return -(-slot * self._ns // self._slots)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
@@ -185,6 +189,11 @@ class SensorStream:
         equals_ns = next((segment.equals_ns for segment in segments if segment.equals_ns is not None), None)
         spans = spans_of(_span_part(*part) for part in parts)
         return Cut(samples, covered / length, first_ns, arrival_ns, (min(delays_ns), max(delays_ns)), equals_ns, spans)
+
+    @property
+    def droppable_ns(self) -> int | None:
+        """The earliest time before which `drop_before` drops anything; None without samples."""
+        return self._rate.begin_ns(self._segments[0].end + 1) if self._segments else None
 
     def drop_before(self, time_ns: int) -> set[int]:
         """Drops samples that end before a time; returns the offsets of chunks without remaining samples."""

@@ -7,8 +7,12 @@ from enum import Enum
 from streams.decode.items import EventKind
 from streams.join.assembly import JoinSettings, SensorSpec
 from streams.join.clips import SECOND_NS, SensorStream
+from streams.join.looks import Waits
 from streams.join.pieces import Piece
 from streams.observation import CloseReason
+
+_ROUNDING_NS = 4
+"""A window is whole when its last sample is there, which may end up to one sample and a rounding before it."""
 
 
 class SourceState(Enum):
@@ -45,6 +49,30 @@ def close_reason(piece: Piece, states: Mapping[str, SourceState]) -> CloseReason
     if SourceState.WAITING in states.values():
         return None
     return CloseReason.PASSED if SourceState.PASSED in states.values() else CloseReason.COMPLETE
+
+
+def waits_of(piece: Piece, states: Mapping[str, SourceState], moment: Moment) -> Waits:
+    """When the state of a waiting source may change without a record of the piece."""
+    ends_ns: list[int] = []
+    data_ns: dict[str, int] = {}
+    gaps: set[str] = set()
+    for name in [name for name, state in states.items() if state is SourceState.WAITING]:
+        sensor = piece.sensor(name)
+        if sensor is None or sensor.bind == "piece":
+            ends_ns.append(_last_capture_ns(piece))
+            continue
+        window = piece.window(sensor, camera_done=states.get(sensor.anchor) is not SourceState.WAITING)
+        if window is None:  # until its camera is done
+            continue
+        ends_ns.append(window.end_ns)
+        data_ns[name] = whole_ns = window.end_ns - round(SECOND_NS / sensor.sample_rate_hz) - _ROUNDING_NS
+        stream = moment.streams.get(name)
+        if stream is not None and stream.newest_ns is not None and stream.newest_ns >= whole_ns:
+            data_ns[name] = max(window.start_ns + 1, window.end_ns + round(moment.settings.reorder_s * SECOND_NS))
+            gaps.add(name)
+    delay_ns = round(moment.settings.max_delay_s * SECOND_NS)
+    due_ns = [end_ns + delay_ns for end_ns in ends_ns if end_ns + delay_ns > moment.clock_ns]
+    return Waits(min(due_ns, default=None), data_ns, frozenset(gaps))
 
 
 def _camera(piece: Piece, camera: str, num_frames: int, moment: Moment) -> SourceState:

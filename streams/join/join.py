@@ -11,7 +11,7 @@ from streams.decode.dead_letters import reject
 from streams.decode.items import Chunk, Entry, Event, Frame, Item, Origin, Rejected, Trace
 from streams.decode.limits import RecordError
 from streams.join.assembly import JoinSettings, RecipeBook
-from streams.join.clock import ShardTime
+from streams.join.clock import ShardClocks, ShardTime
 from streams.join.clock_doubts import add_stamp, explained
 from streams.join.join_metrics import JoinMetrics, NoMetrics
 from streams.join.ledger import Judged, Ledger, place
@@ -19,6 +19,7 @@ from streams.join.one_part import MEMORY_HORIZONS
 from streams.join.shard_context import ShardContext
 from streams.join.station import Station
 from streams.join.stations import Stations
+from streams.join.wakes import Wakes
 from streams.log import Assignment, Position
 from streams.observation import Image, InspectionId, MissingReason, Observation
 from streams.records import TopicPartition, Topics
@@ -71,19 +72,25 @@ class Join:
         partition = assignment.shard.partition
         self._frames = TopicPartition(topics.of("frames"), partition)
         self._inputs = frozenset(TopicPartition(topic, partition) for topic in topics.inputs)
+        self._clocks = ShardClocks(self._time)
+        pieces = TopicPartition(topics.of("pieces"), partition)
         self._shared = ShardContext(
             recipes=recipes,
             settings=settings,
             time=self._time,
+            clocks=self._clocks,
+            wakes=Wakes(self._time, self._clocks, pieces),
             ledger=self._ledger,
             metrics=metrics,
-            pieces=TopicPartition(topics.of("pieces"), partition),
+            pieces=pieces,
             signals=TopicPartition(topics.of("signals"), partition),
             refuse=self._refuse,
         )
         self._stations = Stations(
             topics.line, self._shared, self._ledger.clocks_ms, self._ledger.forgotten_ms, self._ledger.contents
         )
+        self.lent_bytes = 0
+        """Recordings of pieces that `advance` has returned and that its owner still holds."""
         self._rejected: list[Rejected] = []
         self._references: list[Frame] = []
         self._read_twice: set[InspectionId] = set()
@@ -97,21 +104,21 @@ class Join:
     @property
     def first_open(self) -> dict[str, InspectionId]:
         """By station, the piece that has been open the longest."""
-        return {station.name: next(iter(station.open)) for station in self._stations if station.open}
+        return dict(self._shared.held.first_open)
 
     @property
     def num_open(self) -> int:
-        return sum(len(station.open) for station in self._stations)
+        return self._shared.held.num_open
 
     @property
     def open_bytes(self) -> int:
         """Bytes of images and traces in open pieces, and of traces that wait for their piece."""
-        return sum(station.num_bytes for station in self._stations)
+        return self._shared.held.open_bytes
 
     @property
     def held_bytes(self) -> int:
-        """`open_bytes`, plus the bytes of closed pieces that `advance` has not returned yet."""
-        return self.open_bytes + sum(station.closed_bytes for station in self._stations)
+        """`open_bytes`, plus the bytes of closed pieces that `advance` has not returned yet, plus `lent_bytes`."""
+        return self.open_bytes + self._shared.held.closed_bytes + self.lent_bytes
 
     @property
     def signal_bytes(self) -> int:
@@ -195,7 +202,7 @@ class Join:
         if isinstance(item, Frame):
             station.resolve(frame.inspection, frame_key, item.image, "")
         elif isinstance(item, Rejected):
-            station.open[frame.inspection].fail_fetch(frame_key)
+            station.fail_decoding(frame.inspection, frame_key)
             self._rejected.append(item)
         self._bound()
 
@@ -219,12 +226,11 @@ class Join:
         self._time.confirm(unread & self._inputs, at_end, now_s)
         if self._time.at_end:
             self._ledger.reread_all()
-        for station in self._stations:
-            station.clock.tick()
+        self._clocks.tick()
         if self._ledger.is_rereading:
             return []
         self._mark_read_twice()
-        closed = [piece for station in self._stations for piece in station.advance(now_s)]
+        closed = [piece for station in self._stations.due(now_s) for piece in station.advance(now_s)]
         return sorted(closed, key=lambda piece: (piece.entry_ns, piece.inspection))
 
     def rejected(self) -> list[Rejected]:
@@ -238,8 +244,7 @@ class Join:
         """The verdicts of these inspections are part of the next commit."""
         for inspection in inspections:
             station = self._stations[inspection.station]
-            piece = station.closed.pop(inspection)
-            station.frozen.settle(piece.contents)
+            piece = station.settle(inspection)
             self._ledger.settle(inspection, piece.part, piece.origins)
 
     def positions(self) -> dict[TopicPartition, Position]:
@@ -254,7 +259,7 @@ class Join:
     def ahead(self) -> frozenset[TopicPartition]:
         """Partitions to pause: those too far ahead of the slowest unread one, and frames while too many pieces wait for
         another partition. Never pauses all unread partitions."""
-        paused = {at for station in self._stations for at in self._ahead_at(station)}
+        paused = set(self._clocks.ahead(round(self._settings.read_ahead_s * 1e9)))
         if not self._time.unread - paused:
             paused -= {self._slowest()} if self._time.unread else set()
         others = self._time.unread - paused - {self._frames}
@@ -393,23 +398,12 @@ class Join:
         horizon_ns = round(MEMORY_HORIZONS * self._settings.dedup_horizon_s * 1e9)
         return clock_ns is not None and judged.entry_ns < clock_ns - horizon_ns
 
-    def _ahead_at(self, station: Station) -> list[TopicPartition]:
-        """Partitions that are more than `read_ahead_s` ahead of a station's slowest unread one."""
-        if self._time.unread - self._time.appended.keys():
-            return list(self._time.appended)
-        slowest = [ns for at in self._time.unread if (ns := station.clock.estimate(at)) is not None]
-        if not slowest:
-            return []
-        limit_ns = min(slowest) + round(self._settings.read_ahead_s * 1e9)
-        return [at for at in self._time.appended if (station.clock.estimate(at) or limit_ns) > limit_ns]
-
     def _slowest(self) -> TopicPartition:
         """The unread partition that is furthest behind by append time."""
         return min(self._time.unread, key=lambda at: self._time.appended.get(at, 0))
 
     def _is_half_full(self) -> bool:
-        is_full = any(len(station.open) * 2 > self._settings.max_open_pieces for station in self._stations)
-        return is_full or self.open_bytes * 2 > self._settings.max_open_bytes
+        return self._shared.held.num_crowded > 0 or self.open_bytes * 2 > self._settings.max_open_bytes
 
 
 def _entry_by_trace(inspection: InspectionId, origin: Origin) -> Entry:

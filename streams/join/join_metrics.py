@@ -16,8 +16,8 @@ class JoinMetrics(Protocol):
         """A stream started, or its stamps no longer matched its sample count."""
 
     def source_clock(self, line: str, station: str, source: str, offset_s: float, drift_ppm: float | None) -> None:
-        """A record of a source that a recipe names: the lowest delay from event to append (how far its clock is behind
-        the log's, transport included), and how fast that grows; None while unknown."""
+        """The figures of a source that a recipe names have changed: the lowest delay from event to append (how far its
+        clock is behind the log's, transport included), and how fast that grows; None while unknown."""
 
     def doubted(self, line: str, station: str, source: str) -> None:
         """A piece may not pass because of this source's clock."""

@@ -299,5 +299,6 @@ def _digest(inspection: InspectionId) -> int:
 
 
 OUTPUTS = ("verdicts", "dead-letters")
-DOUBTFUL_PIECES = 50
-"""After owners have died, this many pieces are judged one by one: about as many as between two commits."""
+DOUBTFUL_PIECES = 100
+"""After owners have died, this many pieces are judged one by one: twice `max_verdicts_per_commit`, since as many may be
+judged as wait for their commit."""

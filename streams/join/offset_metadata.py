@@ -7,6 +7,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from streams.decode.limits import LAST_NS, is_name
 from streams.join.frozen import CONTENT_BYTES, OF_CHUNKS, Contents
@@ -15,6 +16,7 @@ from streams.log import LogError
 MAX_MEMO_BYTES = 4096
 _FIELDS_BYTES = 360
 """Numbers of nineteen digits under all the names below take 156; the rest is reserved for fields of later versions."""
+_CONTENTS_BYTES = MAX_MEMO_BYTES - _FIELDS_BYTES
 MAX_STARTS, MAX_JUDGING = 99, 4
 _KEPT = (256, 64, 16, 4, 2, 1)
 """Number of digests per source, the most that fit: 256 cover four pieces with 64 images each."""
@@ -154,20 +156,63 @@ def _clocks(value: object, text: str, offset: int) -> dict[str, int]:
 
 def fitting(contents: Mapping[str, Contents]) -> dict[str, dict[str, str]]:
     """The contents in base64, as many as fit into a memo without clocks."""
-    room = MAX_MEMO_BYTES - _FIELDS_BYTES
-    for kept in _KEPT:
-        texts = {station: _texts(sources, kept) for station, sources in contents.items()}
-        if len(json.dumps(texts, separators=(",", ":"))) <= room:
-            return texts
-    while len(json.dumps(texts, separators=(",", ":"))) > room:
-        texts.popitem()
-    return texts
+    fewest = _KEPT[-1]
+    fit = _first_fitting(contents.items(), fewest)
+    if len(fit) < len(contents):
+        return {station: _texts(contents[station], fewest) for station in fit}
+    kept = next(kept for kept in _KEPT if len(_first_fitting(contents.items(), kept)) == len(contents))
+    return {station: _texts(sources, kept) for station, sources in contents.items()}
+
+
+def may_fit(contents: Iterable[tuple[str, Contents]]) -> dict[str, Contents]:
+    """The first of these stations, up to the first that has no room even with the fewest digests."""
+    room, chosen = _CONTENTS_BYTES - 1, {}
+    for station, sources in contents:
+        chosen[station] = sources
+        room -= _size(station, sources, _KEPT[-1])
+        if room < 0:
+            break
+    return chosen
+
+
+def _first_fitting(contents: Iterable[tuple[str, Contents]], kept: int) -> list[str]:
+    """The first stations, as many as fit with so many digests per source."""
+    room, chosen = _CONTENTS_BYTES - 1, []
+    for station, sources in contents:
+        room -= _size(station, sources, kept)
+        if room < 0:
+            break
+        chosen.append(station)
+    return chosen
+
+
+def _size(station: str, sources: Contents, kept: int) -> int:
+    """Bytes of a station in the memo, with the comma before it."""
+    return (
+        3
+        + _quoted_size(station)
+        + max(1, sum(2 + _quoted_size(name) + _text_size(name, len(own), kept) for name, own in sources.items()))
+    )
+
+
+def _text_size(source: str, num_digests: int, kept: int) -> int:
+    """Of the digests in base64, with quotes."""
+    return 2 + -(-CONTENT_BYTES * min(num_digests, _num_kept(source, kept)) // 3) * 4
+
+
+@lru_cache(maxsize=4096)
+def _quoted_size(name: str) -> int:
+    return len(json.dumps(name))
+
+
+def _num_kept(source: str, kept: int) -> int:
+    return min(kept, max(_FEW_CHUNKS, kept // 4)) if source.endswith(OF_CHUNKS) else kept
 
 
 def _texts(sources: Contents, kept: int) -> dict[str, str]:
-    num_chunks = min(kept, max(_FEW_CHUNKS, kept // 4))
-    counts = {source: num_chunks if source.endswith(OF_CHUNKS) else kept for source in sources}
-    return {source: b64encode(b"".join(digests[-counts[source] :])).decode() for source, digests in sources.items()}
+    return {
+        source: b64encode(b"".join(digests[-_num_kept(source, kept) :])).decode() for source, digests in sources.items()
+    }
 
 
 def _contents(value: object, text: str, offset: int) -> dict[str, Contents]:

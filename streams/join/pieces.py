@@ -30,6 +30,8 @@ class Piece:
     product: str
     lot: str
     spec: AssemblySpec | None
+    number: int = 0
+    """Counts the pieces of the station in order of opening."""
     origins: list[Origin] = field(default_factory=list)
     """Every record of the inspection."""
     images: dict[FrameKey, Image] = field(default_factory=dict)

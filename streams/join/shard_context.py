@@ -6,19 +6,29 @@ from dataclasses import dataclass, field
 from streams.decode.items import Origin
 from streams.decode.limits import RecordError
 from streams.join.assembly import JoinSettings, RecipeBook
-from streams.join.clock import ShardTime
+from streams.join.clock import ShardClocks, ShardTime
 from streams.join.join_metrics import JoinMetrics
 from streams.join.ledger import Ledger
 from streams.join.low_pixels import LowPixels
+from streams.join.wakes import Wakes
 from streams.observation import InspectionId
 from streams.records import TopicPartition
 
 
 @dataclass(slots=True)
 class Held:
-    """Memory used by all stations of a shard together."""
+    """What all stations of a shard together hold."""
 
     signal_bytes: int = 0
+    open_bytes: int = 0
+    """Images and traces of open pieces, and waiting traces."""
+    closed_bytes: int = 0
+    """The same for closed pieces that are not handed over yet."""
+    num_open: int = 0
+    num_crowded: int = 0
+    """Stations with more than half of the open pieces that they may have."""
+    first_open: dict[str, InspectionId] = field(default_factory=dict)
+    """By station, the piece that has been open the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,8 @@ class ShardContext:
     recipes: RecipeBook
     settings: JoinSettings
     time: ShardTime
+    clocks: ShardClocks
+    wakes: Wakes
     ledger: Ledger
     metrics: JoinMetrics
     pieces: TopicPartition

@@ -65,6 +65,8 @@ class SourceClocks:
         hold_up_ns = round(max(settings.max_skew_s, settings.max_delay_s) * SECOND_NS)
         self._clocks = {source: SourceClock(self._most_ns, hold_up_ns) for source in sources}
         self._reminder = Reminder[tuple[str, str]](REMIND_S)
+        self._reported: dict[str, tuple[int, float | None]] = {}
+        """The figures of each source that the metrics have."""
 
     def add_stamp(self, source: str, event_ns: int, append_ns: int) -> None:
         """Takes the stamp of a record, usable or not. Ignores sources that no recipe names."""
@@ -72,8 +74,10 @@ class SourceClocks:
         if clock is None:
             return
         clock.add_stamp(append_ns - event_ns, append_ns)
-        lowest_ns = clock.lowest_ns or 0
-        self._metrics.source_clock(*self._place, source, lowest_ns / 1e9, clock.drift_ppm)
+        figures = clock.lowest_ns or 0, clock.drift_ppm
+        if self._reported.get(source) != figures:
+            self._reported[source] = figures
+            self._metrics.source_clock(*self._place, source, figures[0] / 1e9, figures[1])
         drift_ppm = self._drift_ppm(source)
         if abs(drift_ppm) > MAX_DRIFT_PPM:
             size = f"{abs(drift_ppm):.0f} ppm ({abs(drift_ppm) * 0.0864:.1f} s a day)"
@@ -144,6 +148,11 @@ class SourceClocks:
         odd = {doubt.source: doubt for doubt in self._odd([(source, other)], lowest)}
         return odd.get(source) or odd.get(other)
 
+    @property
+    def has_reminders(self) -> bool:
+        """Whether `remind` may have something to log."""
+        return bool(self._reminder)
+
     def remind(self, now_s: float) -> None:
         """Logs the warnings that are due."""
         for (source, _), happened in self._reminder.due(now_s):
@@ -186,9 +195,11 @@ class SourceClocks:
 
     def _drift_ppm(self, source: str) -> float:
         """Drift of a source relative to the one that drifts least; the shared part is the log's own drift."""
-        drifts = [clock.drift_ppm for clock in self._clocks.values() if clock.drift_ppm is not None]
         drift_ppm = self._clocks[source].drift_ppm
-        return 0.0 if drift_ppm is None else drift_ppm - min(drifts, key=abs)
+        if drift_ppm is None:
+            return 0.0
+        drifts = [clock.drift_ppm for clock in self._clocks.values() if clock.drift_ppm is not None]
+        return drift_ppm - min(drifts, key=abs)
 
     def _odd(self, apart: list[tuple[str, str]], lowest: Mapping[str, int]) -> Iterator[Doubt]:
         """Of sources that disagree, those that differ from the log's clock; if all do, the one that disagrees with most

@@ -1,24 +1,25 @@
 """Joins the records of one station: pieces enter, collect their records, and close. Reports to the ledger which records
 it still needs."""
 
-from collections.abc import Iterator
-
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.decode.limits import RecordError
 from streams.join.assembly import CameraSpec, SensorSpec
 from streams.join.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
-from streams.join.clock import StationClock
+from streams.join.clock import BEGINNING_NS, StationClock
 from streams.join.clock_doubts import checked
-from streams.join.completeness import Moment, SourceState, close_reason, source_states
+from streams.join.completeness import Moment, SourceState, close_reason, source_states, waits_of
 from streams.join.frozen import Contents, FrozenDetector, joined, split
 from streams.join.ids import Ids
 from streams.join.ledger import place
+from streams.join.looks import Looks
 from streams.join.one_part import ENTERED, PieceRecord, image_of, trace_of
+from streams.join.piece_times import PieceTimes
 from streams.join.pieces import EVENTS, FrameKey, Piece
 from streams.join.refusals import duplicate, orphan, too_many_records, too_many_samples, too_old
 from streams.join.shard_context import ShardContext
 from streams.join.source_clocks import SourceClocks
+from streams.join.waiting_traces import WaitingTraces, end_ns_of
 from streams.observation import CloseReason, Image, InspectionId, MissingReason, Observation
 
 
@@ -38,26 +39,31 @@ class Station:
         """`clock_ns` is the state of a predecessor's clock; without one nothing enters before `floor_ns`. `contents`
         are the digests of a predecessor's last recordings and chunks."""
         self.line, self.name = line, name
+        self.number = 0
+        """Counts the stations of the shard in order of creation."""
         self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
         """Append time of the newest record that names the station; for a predecessor's, assumes the largest lag."""
         self._floor_ns = floor_ns
-        self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s))
+        self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s), shared.clocks, name)
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
         """Closed pieces without a published verdict."""
         self.num_bytes = 0
         """Images and traces of open pieces, and waiting traces."""
-        self.closed_bytes = 0
-        """The same for closed pieces that are not handed over yet."""
+        self._unobserved: list[Piece] = []
+        self._looks = Looks()
+        self._num_opened = 0
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
+        self._times = PieceTimes(self._sensors)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {EVENTS}
         self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
         self._streams: dict[str, SensorStream] = {}
-        self._waiting: list[Trace] = []
+        self._waiting = WaitingTraces()
         self._traces_open = shared.recipes.traces_open(line, name)
         pieces, self._chunk_contents = split(contents or {})
         self.frozen = FrozenDetector(pieces)
+        self._contents: Contents | None = None
         self._ids = Ids(line, name, shared, self.closed)
 
     @property
@@ -78,8 +84,10 @@ class Station:
     @property
     def contents(self) -> Contents:
         """For a successor: digests of the last judged recordings and of the last chunks that are no longer needed."""
-        begun = {name: stream.history.settled for name, stream in self._streams.items()}
-        return joined(self.frozen.settled, {**self._chunk_contents, **begun})
+        if self._contents is None:
+            begun = {name: stream.history.settled for name, stream in self._streams.items()}
+            self._contents = joined(self.frozen.settled, {**self._chunk_contents, **begun})
+        return self._contents
 
     def take_frame(self, frame: Frame, *, is_replay: bool) -> None:
         entry = Entry(frame.inspection, frame.product, frame.lot, frame.capture_ns, frame.camera)
@@ -110,7 +118,7 @@ class Station:
         if frame_key in piece.captures:
             raise self._ids.doubled(piece, what, frame.capture_ns)
         self._shared.low_pixels.check((self.line, self.name, camera), frame.image)
-        self.num_bytes += piece.take_frame(frame, camera)
+        self._hold(piece.take_frame(frame, camera))
 
     def take_event(self, event: Event, *, is_replay: bool) -> None:
         if event.kind is EventKind.LEFT and self._ids.has_closed(event.inspection, event.origin, self._keep):
@@ -161,9 +169,10 @@ class Station:
         else:
             if len(self._waiting) >= self._settings.max_open_pieces:
                 self._give_up_oldest()
-            self._waiting.append(trace)
+                self._ids.is_judged(record, trace.origin, is_replay=is_replay)  # raises if that closed its piece
+            self._waiting.add(trace)
             self._shared.ledger.hold(trace.origin)
-        self.num_bytes += trace.samples.nbytes
+        self._hold(trace.samples.nbytes)
         self._add_stamp(trace.origin, trace.sensor, end_ns)
 
     def take_chunk(self, chunk: Chunk, *, is_replay: bool) -> None:
@@ -181,11 +190,14 @@ class Station:
                 "send them sooner, or raise dedup_horizon_s",
             )
         self._check_room(chunk)
-        self._streams[chunk.sensor] = stream
+        if chunk.sensor not in self._streams:
+            self._streams[chunk.sensor], self._contents = stream, None
         self._add_stamp(chunk.origin, chunk.sensor, end_ns)
         anchors, num_bytes = stream.num_anchors, stream.num_bytes
         is_new = stream.place(chunk)
         self._shared.held.signal_bytes += stream.num_bytes - num_bytes
+        if stream.newest_ns is not None:
+            self._looks.reach(chunk.sensor, stream.newest_ns)
         if not is_new:
             if is_replay:  # its samples were within the jitter of an earlier anchor
                 return
@@ -201,13 +213,14 @@ class Station:
         piece = self.open.get(inspection)
         if piece is None or frame_key not in piece.fetching:
             return
+        self._change(piece)
         if image is None:
             self._fail_fetch(piece, frame_key, RecordError(pb.DEAD_LETTER_REASON_REFERENCE, detail))
             return
         camera = piece.camera(frame_key[0]) or CameraSpec(frame_key[0])
         self._shared.low_pixels.check((self.line, self.name, camera), image)
         try:
-            self.num_bytes += piece.take_image(frame_key, image, camera)
+            self._hold(piece.take_image(frame_key, image, camera))
         except RecordError as error:
             self._fail_fetch(piece, frame_key, error)
 
@@ -216,36 +229,91 @@ class Station:
         piece = self.open.get(frame.inspection)
         return piece is not None and piece.fetching.get((frame.camera, frame.sequence)) is frame
 
+    def fail_decoding(self, inspection: InspectionId, frame_key: FrameKey) -> None:
+        """An image that was accepted without it cannot be decoded, which is a dead letter already."""
+        self.open[inspection].fail_fetch(frame_key)
+        self._change(self.open[inspection])
+
+    def look_at(self, number: int) -> None:
+        """What a piece waited for, of the whole shard, has happened."""
+        self._looks.change(number)
+
     def advance(self, now_s: float) -> list[Observation]:
         """The pieces that are complete or have waited long enough, and those closed for lack of room."""
         self.source_clocks.remind(now_s)
         clock_ns = self.clock.now_ns
         if clock_ns is not None:
             self._open_by_traces(clock_ns)
-            moment = Moment(clock_ns, now_s, self._streams, self._settings)
-            for piece in list(self.open.values()):
-                self._update(piece, moment)
+            if pieces := self._looks.take(clock_ns):
+                moment = Moment(clock_ns, now_s, self._streams, self._settings)
+                for piece in pieces:
+                    self._look(piece, moment)
             self._drop_orphans()
-        closed = [piece for piece in self.closed.values() if not piece.is_observed]
+        closed, self._unobserved = self._unobserved, []
         observed = [
             self._observe(piece) for piece in sorted(closed, key=lambda piece: (piece.entry_ns, piece.inspection))
         ]
         self._drop_chunks()
+        self.clock.wake(BEGINNING_NS if clock_ns is None else self._due_ns())
+        if self.source_clocks.has_reminders:
+            self._shared.wakes.change(self.name)
         return observed
+
+    def settle(self, inspection: InspectionId) -> Piece:
+        """The verdict of a closed piece is in the next commit: nothing of it is needed any more."""
+        piece = self.closed.pop(inspection)
+        self._times.drop(piece)
+        self.frozen.settle(piece.contents)
+        self._contents = None
+        self._shared.wakes.change(self.name)
+        return piece
 
     def drop_closed_contents(self) -> None:
         """Drops the recordings of pieces closed for lack of room, whose verdict does not depend on them."""
-        for piece in self.closed.values():
-            if not piece.is_observed:
-                piece.drop_contents()
-        self.closed_bytes = 0
+        for piece in self._unobserved:
+            self._shared.held.closed_bytes -= piece.num_bytes
+            piece.drop_contents()
 
     def close_oldest(self) -> None:
         """Makes room: gives up the oldest waiting trace, else closes the oldest open piece as it is."""
+        self._shared.wakes.change(self.name)
         if self._waiting:
             self._give_up_oldest()
-        elif self.open:
-            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), CloseReason.STATE_LIMIT)
+        else:
+            self._close_oldest_piece()
+
+    def _close_oldest_piece(self) -> None:
+        if (piece := self._times.oldest_open()) is not None:
+            self._close(piece, CloseReason.STATE_LIMIT)
+
+    def _due_ns(self) -> int | None:
+        """The station's clock at which it has something to do, if none of its records comes before."""
+        times = [self._looks.clock_ns, self._traces_due_ns(), *map(self._chunks_due_ns, self._streams)]
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def _traces_due_ns(self) -> int | None:
+        earliest_ns = self._waiting.earliest_end_ns
+        if earliest_ns is None:
+            return None
+        settings = self._settings
+        return earliest_ns + (_ns(settings.max_delay_s) if self._traces_open else _ns(settings.dedup_horizon_s) + 1)
+
+    def _chunks_due_ns(self, sensor: str) -> int | None:
+        """None where a piece needs the oldest samples."""
+        droppable_ns, earliest_ns = self._streams[sensor].droppable_ns, self._times.earliest_ns(sensor)
+        if droppable_ns is None or (earliest_ns is not None and earliest_ns < droppable_ns):
+            return None
+        return droppable_ns + _ns(self._settings.dedup_horizon_s) - min(0, _ns(self._sensors[sensor].start_s))
+
+    def _hold(self, num_bytes: int) -> None:
+        self.num_bytes += num_bytes
+        self._shared.held.open_bytes += num_bytes
+
+    def _change(self, piece: Piece) -> None:
+        """A piece changes, or may."""
+        self._looks.change(piece.number)
+        self._times.change(piece)
+        self._shared.wakes.change(self.name)
 
     def _enter(self, entry: Entry, origin: Origin, *, is_replay: bool) -> Piece:
         """The open piece of an inspection; opens it if necessary."""
@@ -255,18 +323,22 @@ class Station:
             if self.horizon_ns is not None and entry.event_ns < self.horizon_ns and not is_replay:
                 raise too_old(self.horizon_ns - entry.event_ns)
             piece = self._open(entry)
+        self._change(piece)
         self._keep(piece, origin)
         return piece
 
     def _open(self, entry: Entry) -> Piece:
         if len(self.open) >= self._settings.max_open_pieces:
-            self._close(min(self.open.values(), key=lambda piece: piece.entry_ns), CloseReason.STATE_LIMIT)
+            self._close_oldest_piece()
         spec = self._shared.recipes.assembly(self.line, self.name, entry.product)
-        piece = self.open[entry.inspection] = Piece(entry.inspection, entry.product, entry.lot, spec)
+        piece = Piece(entry.inspection, entry.product, entry.lot, spec, self._num_opened)
+        self._num_opened += 1
         piece.enter_by(entry.event_ns)
-        waiting = [trace for trace in self._waiting if trace.inspection == entry.inspection]
-        self._waiting = [trace for trace in self._waiting if trace.inspection != entry.inspection]
-        for trace in waiting:
+        self.open[entry.inspection] = piece
+        self._count_open(1)
+        self._looks.open(piece)
+        self._times.change(piece)
+        for trace in self._waiting.take(entry.inspection):
             try:
                 self._adopt(piece, trace)
             except RecordError as error:
@@ -276,13 +348,13 @@ class Station:
     def _open_by_traces(self, clock_ns: int) -> None:
         """Opens the pieces of traces that waited in vain for an event, which would name product, lot and entry."""
         due_ns = clock_ns - _ns(self._settings.max_delay_s)
-        for trace in list(self._waiting) if self._traces_open else ():
-            is_due = _end_ns(trace) <= due_ns and trace in self._waiting  # else its piece was opened by another trace
-            if is_due and self._shared.time.has_read(self._shared.pieces, trace.origin.append_ns):
+        for trace in self._waiting.ended(due_ns) if self._traces_open else ():
+            is_waiting = trace in self._waiting  # else its piece was opened by another trace
+            if is_waiting and self._shared.time.has_read(self._shared.pieces, trace.origin.append_ns):
                 self._open_by(trace)
 
     def _open_by(self, trace: Trace) -> Piece:
-        piece = self._open(Entry(trace.inspection, "", "", _end_ns(trace), None))
+        piece = self._open(Entry(trace.inspection, "", "", end_ns_of(trace), None))
         piece.opened_by = trace.sensor
         if not piece.origins:  # the trace is refused; its piece gets a verdict nevertheless
             self._keep(piece, trace.origin)
@@ -297,6 +369,7 @@ class Station:
             )
         if trace.sensor in piece.traces:
             raise self._ids.doubled(piece, trace_of(trace.sensor), trace.start_ns)
+        self._change(piece)
         self._keep(piece, trace.origin)
         piece.take_trace(trace)
 
@@ -308,18 +381,20 @@ class Station:
 
     def _give_up_oldest(self) -> None:
         if self._traces_open:
-            self._close(self._open_by(self._waiting[0]), CloseReason.STATE_LIMIT)
+            self._close(self._open_by(self._waiting.oldest), CloseReason.STATE_LIMIT)
             return
         detail = f"too many traces wait at station {self.name!r}: send a piece's frame or event before its traces"
-        self._give_up(self._waiting.pop(0), RecordError(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
+        oldest = self._waiting.oldest
+        self._waiting.remove(oldest)
+        self._give_up(oldest, RecordError(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
 
     def _give_up(self, trace: Trace, error: RecordError) -> None:
         """Makes a waiting trace, or one that its piece refuses, a dead letter."""
-        self.num_bytes -= trace.samples.nbytes
+        self._hold(-trace.samples.nbytes)
         self._shared.ledger.release(place(trace.origin), trace.origin.offset)
         self._shared.refuse(trace.origin, error, trace.inspection)
 
-    def _update(self, piece: Piece, moment: Moment) -> None:
+    def _look(self, piece: Piece, moment: Moment) -> None:
         if piece.fetching and piece.fetch_by_s is None:
             piece.fetch_by_s = moment.now_s + self._settings.max_delay_s
         states = source_states(piece, moment)
@@ -332,6 +407,12 @@ class Station:
         # An event appended before the piece's last record may move its window or abort it.
         if why is not None and self._shared.time.has_read(self._shared.pieces, piece.arrival_ns):
             self._close(piece, why)
+            return
+        self._looks.wait(piece, waits_of(piece, states, moment))
+        if why is not None:
+            self._shared.wakes.when_read((self.name, piece.number), piece.arrival_ns)
+        if piece.fetching and piece.fetch_by_s is not None and moment.now_s < piece.fetch_by_s:
+            self._shared.wakes.at_s((self.name, piece.number), piece.fetch_by_s)
 
     def _close(self, piece: Piece, why: CloseReason) -> None:
         if why not in (CloseReason.ABORTED, CloseReason.NO_RECIPE):
@@ -339,8 +420,24 @@ class Station:
                 self._fail_fetch(piece, frame_key, piece.not_received(frame_key))
         piece.closing = why
         num_bytes = piece.num_bytes
-        self.num_bytes, self.closed_bytes = self.num_bytes - num_bytes, self.closed_bytes + num_bytes
+        self._hold(-num_bytes)
+        self._shared.held.closed_bytes += num_bytes
         self.closed[piece.inspection] = self.open.pop(piece.inspection)
+        self._unobserved.append(piece)
+        self._count_open(-1)
+        self._looks.close(piece)
+        self._times.change(piece)
+        self._shared.wakes.close((self.name, piece.number))
+
+    def _count_open(self, change: int) -> None:
+        """Counts a piece that has opened (1) or closed (-1)."""
+        held, num, limit = self._shared.held, len(self.open), self._settings.max_open_pieces
+        held.num_open += change
+        held.num_crowded += (2 * num > limit) - (2 * (num - change) > limit)
+        if self.open:
+            held.first_open[self.name] = next(iter(self.open))
+        else:
+            held.first_open.pop(self.name, None)
 
     def _fail_fetch(self, piece: Piece, frame_key: FrameKey, error: RecordError) -> None:
         frame = piece.fail_fetch(frame_key, is_received=error.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
@@ -355,38 +452,33 @@ class Station:
                 newest_ns[sensor.name] = stream.newest_ns
         observation = checked(piece.observation(cuts, newest_ns), piece, cuts, self.source_clocks)
         observation, piece.contents = self.frozen.mark(observation, piece.may_repeat)
-        self.closed_bytes -= piece.num_bytes
+        self._shared.held.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation
 
     def _drop_orphans(self) -> None:
         horizon_ns = None if self._traces_open else self.horizon_ns
-        for trace in [trace for trace in self._waiting if horizon_ns is not None and _end_ns(trace) < horizon_ns]:
+        for trace in [] if horizon_ns is None else self._waiting.ended(horizon_ns - 1):
             self._waiting.remove(trace)
             self._give_up(trace, orphan(trace))
 
     def _drop_chunks(self) -> None:
         for name, stream in self._streams.items():
-            needed_ns = self._needed_ns(name)
-            if needed_ns is not None:
+            needed_ns, droppable_ns = self._needed_ns(name), stream.droppable_ns
+            if needed_ns is not None and droppable_ns is not None and droppable_ns <= needed_ns:
                 num_bytes = stream.num_bytes
+                self._contents = None
                 for offset in stream.drop_before(needed_ns):
                     self._shared.ledger.release(self._shared.signals, offset)
                 self._shared.held.signal_bytes += stream.num_bytes - num_bytes
 
     def _needed_ns(self, sensor: str) -> int | None:
         """Event time from which pieces, open or yet to enter, need the samples of a sensor."""
-        if self.horizon_ns is None:
+        horizon_ns = self.horizon_ns
+        if horizon_ns is None:
             return None
-        spec = self._sensors[sensor]
-        return min([self.horizon_ns + min(0, _ns(spec.start_s)), *self._window_starts(sensor)])
-
-    def _window_starts(self, sensor: str) -> Iterator[int]:
-        for piece in (*self.open.values(), *self.closed.values()):
-            spec = piece.sensor(sensor)
-            if spec is not None:
-                window = piece.window(spec)
-                yield piece.entry_ns + min(0, _ns(spec.start_s)) if window is None else window.start_ns
+        enter_ns, earliest_ns = horizon_ns + min(0, _ns(self._sensors[sensor].start_s)), self._times.earliest_ns(sensor)
+        return enter_ns if earliest_ns is None else min(enter_ns, earliest_ns)
 
     def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
         """The sensor of an item in the recipes. Raises RecordError if it is unknown or differs."""
@@ -420,7 +512,3 @@ class Station:
 
 def _ns(seconds: float) -> int:
     return round(seconds * SECOND_NS)
-
-
-def _end_ns(trace: Trace) -> int:
-    return trace.start_ns + round(len(trace.samples) / trace.sample_rate_hz * SECOND_NS)

@@ -10,7 +10,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.limits import RecordError
 from streams.join.clips import SECOND_NS
 from streams.join.frozen import Contents
-from streams.join.offset_metadata import has_room_for
+from streams.join.offset_metadata import has_room_for, may_fit
 from streams.join.one_part import MEMORY_HORIZONS
 from streams.join.shard_context import ShardContext
 from streams.join.station import Station
@@ -29,10 +29,10 @@ class Stations:
     ) -> None:
         self._line, self._shared = line, shared
         self._horizon_ns = round(shared.settings.dedup_horizon_s * SECOND_NS)
-        self._stations = {
-            name: Station(line, name, shared, clock_ms * 1_000_000, contents=contents.get(name))
-            for name, clock_ms in clocks_ms.items()
-        }
+        self._stations: dict[str, Station] = {}
+        self._num_created = 0
+        for name, clock_ms in clocks_ms.items():
+            self._add(name, Station(line, name, shared, clock_ms * 1_000_000, contents=contents.get(name)))
         self.forgotten_ns = None if forgotten_ms is None else forgotten_ms * 1_000_000
         """The log's clock when a station was last forgotten, plus the allowed skew of event times."""
 
@@ -51,18 +51,13 @@ class Stations:
     @property
     def clocks_ms(self) -> dict[str, int]:
         """The times of all clocks, for a successor."""
-        return {
-            name: station.clock.now_ns // 1_000_000
-            for name, station in self._stations.items()
-            if station.clock.now_ns is not None
-        }
+        return self._shared.clocks.times_ms()
 
     @property
     def contents(self) -> dict[str, Contents]:
-        """Digests of all stations for a successor, most recently used station first."""
+        """Digests for a successor, most recently used station first, of as many stations as a memo has room for."""
         stations = sorted(self, key=lambda station: station.used_ns, reverse=True)
-        contents = {station.name: station.contents for station in stations}
-        return {name: digests for name, digests in contents.items() if digests}
+        return may_fit((station.name, digests) for station in stations if (digests := station.contents))
 
     @property
     def forgotten_ms(self) -> int | None:
@@ -75,21 +70,37 @@ class Stations:
         station = self._stations.get(name)
         if station is None:
             self._make_room(name, may_forget=may_forget)
-            station = self._stations[name] = Station(self._line, name, self._shared, None, self._floor_ns())
+            station = self._add(name, Station(self._line, name, self._shared, None, self._floor_ns()))
         station.used_ns = max(station.used_ns, append_ns)
+        self._shared.wakes.change(name)
         return station
+
+    def due(self, now_s: float) -> list[Station]:
+        """The stations that have something to do, in order of their creation."""
+        wakes = self._shared.wakes
+        for name, number in wakes.due_pieces(now_s):
+            if name in self._stations:
+                self._stations[name].look_at(number)
+                wakes.change(name)
+        due = [self._stations[name] for name in wakes.due_stations() if name in self._stations]
+        return sorted(due, key=lambda station: station.number)
 
     def drop_blank(self, name: str) -> None:
         """Drops a station that has only refused records."""
         station = self._stations.get(name)
         if station is not None and station.is_blank:
-            del self._stations[name]
+            self._drop(station)
 
     def has_forgotten(self, name: str, entry_ns: int) -> bool:
         """Whether a piece of an unknown station entered so long ago that its verdict is not needed: its records would
         be too old even for a new station."""
         now_ns = self._shared.time.now_ns
         return name not in self._stations and now_ns is not None and entry_ns < self._oldest_ns(now_ns)
+
+    def _add(self, name: str, station: Station) -> Station:
+        station.number, self._num_created = self._num_created, self._num_created + 1
+        self._stations[name] = station
+        return station
 
     def _make_room(self, name: str, *, may_forget: bool) -> None:
         settings = self._shared.settings
@@ -120,8 +131,12 @@ class Stations:
     def _forget(self, station: Station) -> None:
         now_ns = self._shared.time.now_ns or 0
         self.forgotten_ns = max(self.forgotten_ns or 0, now_ns + round(self._shared.settings.max_skew_s * SECOND_NS))
-        del self._stations[station.name]
+        self._drop(station)
         self._shared.metrics.forgot(self._line, station.name)
+
+    def _drop(self, station: Station) -> None:
+        del self._stations[station.name]
+        station.clock.remove()
 
     def _floor_ns(self) -> int | None:
         """Event time before which nothing enters at a new station, because it may be a forgotten one and the piece may

@@ -164,6 +164,15 @@ def test_more_waiting_traces_than_pieces_have_room_for_get_a_verdict_each() -> N
     assert rig.reasons() == []
 
 
+def test_a_trace_that_came_twice_opens_no_second_piece_when_the_first_one_closes_for_lack_of_room() -> None:
+    rig = Rig(replace(SETTINGS, max_open_pieces=1), book=SensorBook(AssemblySpec((), (PRESS,))))
+    for _ in range(2):
+        rig.put(SIGNALS, 0.3, trace(P, at_s(0)))
+    assert [piece.closing for piece in rig.pass_s(3.0)] == [CloseReason.STATE_LIMIT]
+    rig.join.settle([P])
+    assert (rig.reasons(), rig.offsets()[SIGNALS]) == (["LATE"], 2)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_every_piece_gets_one_verdict_in_any_order_and_after_crashes(seed: int) -> None:
     random = Random(seed)
