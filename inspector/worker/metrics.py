@@ -1,7 +1,8 @@
 """Prometheus metrics of a worker."""
 
+from collections import Counter as Tally
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -26,6 +27,7 @@ class WorkerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._by_station: list[tuple[Counter | Gauge | Histogram, tuple[str, ...]]] = []
+        self._children: dict[tuple[object, ...], object] = {}
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
             return registered(Counter(f"inspector_{name}", text, labels, registry=registry), labels)
@@ -114,15 +116,23 @@ class WorkerMetrics:
         self.join_wait = histogram("join_wait_seconds", "How long a piece waited for a modality", (*PLACE, "modality"))
         self.commit_seconds = histogram("commit_seconds", "Duration of a commit")
 
+    def _of(self, metric: T, *labels: str) -> T:
+        """The metric's child with these labels; the library's look-up takes a lock and makes strings of them."""
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return cast(T, child)
+
     def appended(self, line: str, station: str, source: str, delay_s: float) -> None:
         """Called by the join, as are the next seven: see `streams.join.join_metrics.JoinMetrics`."""
-        self.append_delay.labels(line, station, source).observe(delay_s)
+        self._of(self.append_delay, line, station, source).observe(delay_s)
 
     def waited(self, line: str, station: str, modality: str, wait_s: float) -> None:
-        self.join_wait.labels(line, station, modality).observe(wait_s)
+        self._of(self.join_wait, line, station, modality).observe(wait_s)
 
     def anchored(self, line: str, station: str, sensor: str) -> None:
-        self.anchors.labels(line, station, sensor).inc()
+        self._of(self.anchors, line, station, sensor).inc()
 
     def source_clock(self, line: str, station: str, source: str, offset_s: float, drift_ppm: float | None) -> None:
         self.source_offset.labels(line, station, source).set(offset_s)
@@ -137,6 +147,7 @@ class WorkerMetrics:
 
     def forgot(self, line: str, station: str) -> None:
         """Removes the metrics of a station: clients may invent names, and labels would accumulate."""
+        self._children.clear()
         for metric, names in self._by_station:
             samples = [sample.labels for family in metric.collect() for sample in family.samples]
             labels = {tuple(sample[name] for name in names) for sample in samples}
@@ -149,8 +160,8 @@ class WorkerMetrics:
 
     def turn(self, shards: Shards, batch: Batch) -> None:
         """After one turn of the main loop."""
-        for record in batch.records:
-            self.records.labels(record.topic).inc()
+        for topic, num_records in Tally(record.topic for record in batch.records).items():
+            self.records.labels(topic).inc(num_records)
         if batch.lost:
             for gauge in (self.lag, self.open_pieces, self.open_bytes, self.signal_bytes):
                 gauge.clear()
@@ -179,10 +190,10 @@ class WorkerMetrics:
         place = (verdict.inspection.line, verdict.inspection.station)
         decision = enum_word(Decision, verdict.decision).lower()
         reason = enum_word(DecisionReason, verdict.reason).lower()
-        self.verdicts.labels(*place, decision, reason).inc()
-        self.latency.labels(*place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
-        self.join_seconds.labels(*place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
-        self.decide_seconds.labels(*place).observe((verdict.publish_ns - verdict.decision_ns) / 1e9)
+        self._of(self.verdicts, *place, decision, reason).inc()
+        self._of(self.latency, *place).observe((verdict.publish_ns - verdict.capture_ns) / 1e9)
+        self._of(self.join_seconds, *place).observe((verdict.decision_ns - verdict.arrival_ns) / 1e9)
+        self._of(self.decide_seconds, *place).observe((verdict.publish_ns - verdict.decision_ns) / 1e9)
         if is_fallback(verdict.engine):
             self.engine_fallback.labels(verdict.bundle).inc()
         if verdict.deadline_missed:
@@ -195,17 +206,17 @@ class WorkerMetrics:
         self._dominance(place, verdict)
         for run in verdict.experts:
             if run.ran:
-                self.expert_runs.labels(run.expert).inc()
+                self._of(self.expert_runs, run.expert).inc()
             else:
-                self.expert_skips.labels(run.expert, run.why).inc()
+                self._of(self.expert_skips, run.expert, run.why).inc()
 
     def _dominance(self, place: tuple[str, str], verdict: Verdict) -> None:
         for modality in verdict.modalities:
             if modality.HasField("gate_weight"):
-                self.gate_weight.labels(*place, modality.name).inc(modality.gate_weight)
+                self._of(self.gate_weight, *place, modality.name).inc(modality.gate_weight)
         for counted, name in (
             (self.lone_decisions, lone_decider(verdict)),
             (self.thorough_only, thorough_only(verdict)),
         ):
             if name is not None:
-                counted.labels(*place, name).inc()
+                self._of(counted, *place, name).inc()

@@ -1,61 +1,46 @@
 """Turns input records into published verdicts: poll, join, judge, publish, commit. Does not depend on broker or model.
 
-One thread owns source and sink. The next owner rereads uncommitted input; committed pieces are never judged again.
+One thread owns source and sink; with several cores, another one judges. The next owner rereads uncommitted input;
+committed pieces are never judged again.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from contextlib import closing
 from threading import Event
 
 from inspector.plausibility.log import DoubtLog
 from inspector.recipe.decision import DecisionResult
 from inspector.verdicts.blank import blank_verdict
-from inspector.verdicts.judge import Judge, NoShadow, ShadowEvaluator, ShadowPair
-from inspector.verdicts.records import inspection_id, make_fit, stamp, verdict_output
+from inspector.verdicts.judge import Judge, NoShadow, ShadowEvaluator
+from inspector.worker.judging import Judging, JudgingInPlace, JudgingThread, Task
 from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.outputs import Outputs, Pending
 from inspector.worker.refusal_log import RefusalLog
 from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.shards import Shards
 from inspector.worker.stall import StallWatch
 from inspector.worker.unknown_products import UnknownProductLog
 from protos.inspection.v1.verdict_pb2 import DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
-from streams.decode.dead_letters import dead_letter_output
-from streams.decode.items import Rejected
 from streams.log import Batch, CommitRefusedError, Sink, Source
 from streams.log_clock import LogClock
 from streams.observation import Observation
-from streams.records import Output, Shard
-from streams.reminder import Reminder
+from streams.records import Shard
 
 log = logging.getLogger("inspector.worker.pipeline")
 
 ENDED_WORKERS = DecisionResult(DECISION_REVIEW, DECISION_REASON_ENGINE)
+_WAITING = "waiting for pieces that are being judged"
+_WAIT_S = 1.0
+_JUDGING_POLL_S = 0.005
+"""Longest wait for records while verdicts may come."""
+_REST = 2
+"""Commits take at most a third of the time, as long as `max_commit_delay_s` allows: a machine at its limit then gets
+more verdicts into each, and fewer of them."""
 _MAX_ENDED = 2
 """Two ends in a row between the same two commits, milliseconds apart, are no coincidence."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """Verdicts, shadow verdicts and dead letters that the next commit publishes."""
-
-    verdicts: list[tuple[Shard, Verdict]] = field(default_factory=list)
-    shadows: list[tuple[Shard, ShadowPair]] = field(default_factory=list)
-    rejected: list[tuple[Shard, Rejected]] = field(default_factory=list)
-    since_s: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.verdicts) + len(self.rejected)
-
-    def without(self, is_lost: Callable[[Shard], bool]) -> "Pending":
-        kept = Pending(
-            [entry for entry in self.verdicts if not is_lost(entry[0])],
-            [entry for entry in self.shadows if not is_lost(entry[0])],
-            [entry for entry in self.rejected if not is_lost(entry[0])],
-        )
-        kept.since_s = self.since_s if len(kept) else None
-        return kept
 
 
 class Pipeline:
@@ -77,50 +62,77 @@ class Pipeline:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._sink, self._shards, self._judge = source, sink, shards, judge
-        self._settings, self._metrics, self._deadline_s = settings, metrics, deadline_s
+        self._settings, self._metrics = settings, metrics
+        self._outputs = Outputs(shards, settings.max_record_bytes, deadline_s)
         self._monotonic, self._clock = monotonic, clock or LogClock()
         self._shadow: ShadowEvaluator = shadow or NoShadow()
         self._pending = Pending()
-        self._just_judged: list[tuple[Shard, Sequence[Observation], Sequence[Verdict]]] = []
-        self._committed_s = monotonic()
+        self._just_judged: list[Task] = []
+        self._committed_s = self._polled_s = monotonic()
+        self._last_commit_s = 0.0
         self._watch = watch or StallWatch(StallSettings(), monotonic())
+        self._judging: Judging = (
+            JudgingThread(judge, self._watch, settings.max_verdicts_per_commit)
+            if settings.cores > 1
+            else JudgingInPlace(judge, self._watch)
+        )
         self._epoch: object = None
-        self._too_large = Reminder[Shard]()
         self._refusals = RefusalLog()
         self._doubts = DoubtLog()
         self._unknown_products = UnknownProductLog()
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set, then publishes the verdicts made so far."""
-        while not stop.is_set():
-            self.step()
+        """Works until `stop` is set, then publishes the verdicts of all closed pieces."""
+        with closing(self):
+            while not stop.is_set():
+                self.step()
+            self.finish()
+
+    def finish(self) -> None:
+        """The clean end of this worker."""
+        self._await_verdicts()
         self._shards.note_clean_stop()
         self._commit()
 
+    def close(self) -> None:
+        self._judging.close()
+
     def step(self) -> None:
         self._watch.doing("polling")
+        self._gather()
         batch = self._source.poll(self._wait_s())
+        self._polled_s = self._monotonic()
         self._take_over(batch)
         if batch.records:
             self._clock.read(max(record.append_ns for record in batch.records))
         for read in self._shards.take(batch, self._before_decoding):
             self._work(read)
+            if read is not batch:  # memory is full: what is being judged must be out of it
+                self._await_verdicts()
         paused = self._shards.ahead()
         self._source.pause(paused)
         self._metrics.turn(self._shards, batch)
         self._watch.turn(self._shards, batch, paused, self._monotonic())
 
+    def _gather(self) -> None:
+        """Lets records come together while pieces are judged: a turn and a run of a graph have fixed costs."""
+        turn_s = self._settings.turn_s
+        if self._settings.cores > 1 and (wait_s := self._polled_s + turn_s - self._monotonic()) > 0:
+            time.sleep(min(wait_s, turn_s))
+
     def _before_decoding(self) -> None:
         """Commits every second: if a record ends this process, its successor rereads at most that much."""
+        self._collect()
         if self._monotonic() - self._committed_s > self._settings.position_interval_s:
             self._commit()
         self._watch.doing("decoding a record")
 
     def _work(self, read: Batch) -> None:
-        """Judges closed pieces and commits; holds none of them when it returns."""
+        """Has closed pieces judged, and commits."""
         self._watch.doing("joining")
         for shard, observations in self._shards.advance(read, self._monotonic()):
             self._decide(shard, observations)
+        self._collect()
         self._run_shadow()
         self._gather_rejected()
         if self._due():
@@ -131,25 +143,55 @@ class Pipeline:
         self._epoch = batch.epoch
         if batch.lost:
             self._pending = self._pending.without(lambda shard: shard in batch.lost)
-            self._shards.drop(batch.lost)
+            self._drop(batch.lost)
         for assignment in batch.gained:
             self._shards.assign(assignment)
 
+    def _drop(self, lost: AbstractSet[Shard]) -> None:
+        self._judging.drop(lost)
+        self._shards.drop(lost)
+
     def _decide(self, shard: Shard, observations: Sequence[Observation]) -> None:
-        """Judges in slices and commits after each, so that a backlog is neither held in memory nor judged twice."""
+        """Hands over in slices and commits meanwhile, so that a backlog is neither held in memory nor judged twice."""
         if self._shards.is_doubtful(shard):
+            self._await_verdicts()
             observations = self._decide_with_care(shard, observations)
         size = self._settings.max_verdicts_per_commit
         for start in range(0, len(observations), size):
+            pieces = observations[start : start + size]
+            self._await_room(len(pieces))
             if not self._shards.owns(shard):
                 return
-            pieces = observations[start : start + size]
-            self._watch.doing("judging pieces")
-            verdicts = self._judge.judge(pieces)
-            self._pending.verdicts += [(shard, verdict) for verdict in verdicts]
-            self._just_judged.append((shard, pieces, verdicts))
+            self._shards.lend(shard, pieces)
+            self._judging.hand_over(Task(shard, pieces))
+            self._collect()
+
+    def _await_room(self, num_pieces: int) -> None:
+        while not self._judging.has_room_for(num_pieces):
+            self._await_verdict()
+
+    def _await_verdicts(self) -> None:
+        """Until no piece is being judged."""
+        while self._judging.num_pieces:
+            self._await_verdict()
+
+    def _await_verdict(self) -> None:
+        """The step in which the loop waits does not change while nothing is finished: the watchdog counts it."""
+        if self._watch.stage[0] != _WAITING:
+            self._watch.doing(_WAITING)
+        self._judging.wait(_WAIT_S)
+        self._collect()
+
+    def _collect(self) -> None:
+        """Takes the verdicts that are ready, and commits when there are many."""
+        for task in self._judging.finished():
+            if not self._shards.owns(task.shard):  # a commit of this loop was refused
+                continue
+            self._shards.take_back(task.shard, task.pieces)
+            self._pending.verdicts += [(task.shard, verdict) for verdict in task.verdicts]
+            self._just_judged.append(task)
             self._mark_pending()
-            if len(self._pending.verdicts) >= size:
+            if len(self._pending.verdicts) >= self._settings.max_verdicts_per_commit:
                 self._commit()
 
     def _decide_with_care(self, shard: Shard, observations: Sequence[Observation]) -> Sequence[Observation]:
@@ -180,9 +222,10 @@ class Pipeline:
         """Runs after all verdicts of a turn, while the commit waits for more of them."""
         judged, self._just_judged = self._just_judged, []
         self._watch.doing("running shadow models")
-        for shard, pieces, verdicts in judged:
-            if self._shards.owns(shard):
-                self._pending.shadows += [(shard, pair) for pair in self._shadow.judge(pieces, verdicts)]
+        for task in judged:
+            if self._shards.owns(task.shard):
+                pairs = self._shadow.judge(task.pieces, task.verdicts)
+                self._pending.shadows += [(task.shard, pair) for pair in pairs]
 
     def _gather_rejected(self) -> None:
         rejected = self._shards.rejected()
@@ -200,19 +243,26 @@ class Pipeline:
         if self._pending.since_s is None:
             return now_s - self._committed_s >= self._settings.position_interval_s
         full = len(self._pending) >= self._settings.max_verdicts_per_commit
-        return full or now_s - self._pending.since_s >= self._settings.commit_delay_s
+        return full or now_s - self._pending.since_s >= self._delay_s
 
     def _wait_s(self) -> float:
+        longest_s = _JUDGING_POLL_S if self._judging.num_pieces else self._settings.idle_poll_s
         if self._pending.since_s is None:
-            return self._settings.idle_poll_s
-        return max(0.0, self._pending.since_s + self._settings.commit_delay_s - self._monotonic())
+            return longest_s
+        return min(longest_s, max(0.0, self._pending.since_s + self._delay_s - self._monotonic()))
+
+    @property
+    def _delay_s(self) -> float:
+        """How long a commit waits for further verdicts."""
+        least_s = self._settings.commit_delay_s
+        return max(least_s, min(_REST * self._last_commit_s, self._settings.max_commit_delay_s))
 
     def _commit(self) -> None:
         """Publishes results and positions together; if that fails, the next owner rereads the same input."""
         self._run_shadow()
         self._gather_rejected()
         pending, self._pending = self._pending, Pending()
-        outputs = self._outputs(pending)
+        outputs = self._outputs.of(pending, self._clock.now_ns(), self._monotonic())
         positions = self._shards.positions()
         started_s = self._committed_s = self._monotonic()
         if not outputs and not self._shards.moved(positions):
@@ -230,41 +280,14 @@ class Pipeline:
             )
             self._metrics.refused.inc()
             self._watch.refused()
-            self._shards.clear()
+            self._drop(self._shards.all())
             return
         self._watch.committed()
         self._shards.committed(positions, ends)
         verdicts = [verdict for _, verdict in pending.verdicts]
-        self._metrics.committed(verdicts, self._monotonic() - started_s)
+        self._last_commit_s = self._monotonic() - started_s
+        self._metrics.committed(verdicts, self._last_commit_s)
         self._doubts.write(verdicts, self._monotonic())
         self._unknown_products.write(verdicts, self._monotonic())
         self._metrics.dead_lettered(pending.rejected)
         self._shadow.published([pair for _, pair in pending.shadows])
-
-    def _outputs(self, pending: Pending) -> list[Output]:
-        """The records of a commit; settles their pieces in the positions committed with them."""
-        publish_ns = self._clock.now_ns()
-        outputs = []
-        for shard, verdict in pending.verdicts:
-            stamp(verdict, publish_ns, self._deadline_s(verdict))
-            self._shards.settle(shard, inspection_id(verdict.inspection))
-            outputs.append(self._verdict_output(shard, verdict))
-        for shard, (_, shadow) in pending.shadows:
-            stamp(shadow, publish_ns, self._deadline_s(shadow))
-            outputs.append(self._verdict_output(shard, shadow))
-        return outputs + [dead_letter_output(self._shards.topics(shard), item) for shard, item in pending.rejected]
-
-    def _verdict_output(self, shard: Shard, verdict: Verdict) -> Output:
-        topics, limit = self._shards.topics(shard), self._settings.max_record_bytes
-        output = verdict_output(topics, shard, verdict)
-        if (size := len(output.value)) <= limit:
-            return output
-        left_out = ", ".join(make_fit(verdict, limit))
-        self._too_large.add(shard, verdict.inspection.piece_id, f"{size} bytes, published without {left_out}")
-        for (line, partition), many in self._too_large.due(self._monotonic()):
-            log.error(
-                "Line %s, partition %d: %d verdicts were larger than max_record_bytes = %d and lost heat maps (last: "
-                "piece %s, %s). To do: raise max_record_bytes in the configuration and the brokers' message.max.bytes.",
-                *(line, partition, many.count, limit, many.names[-1], many.words),
-            )
-        return verdict_output(topics, shard, verdict)

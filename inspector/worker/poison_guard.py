@@ -68,6 +68,14 @@ class CarefulDecoder:
         self._end({at})
         return self._decoder.decode(record, limits, line)
 
+    def begin_decoding(self, record: Record, limits: Limits, line: str) -> bool:
+        """Starts to decode a record that `decode` takes later, unless that is done in a child process. False where all
+        threads are busy."""
+        return self.is_at(TopicPartition(record.topic, record.partition)) or self._decoder.begin(record, limits, line)
+
+    def forget_begun(self) -> None:
+        self._decoder.forget_begun()
+
     def forget(self, is_over: Callable[[TopicPartition], bool]) -> None:
         """Call when partitions are lost or read to their end."""
         if self._until:

@@ -1,12 +1,13 @@
 """Holds one join per shard of this worker and passes records, observations and positions to and from them."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 
 from inspector.verdicts.records import judged_from
+from inspector.worker.look_ahead import LookAhead
 from inspector.worker.poison_guard import CarefulDecoder
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_MISPLACED_STATION
 from streams.decode.dead_letters import origin_of, reject
@@ -123,8 +124,15 @@ class Shards:
             join.mark_clean_stop()
         self._last.clear()
 
-    def clear(self) -> None:
-        self.drop(set(self._joins))
+    def all(self) -> frozenset[Shard]:
+        return frozenset(self._joins)
+
+    def lend(self, shard: Shard, pieces: Sequence[Observation]) -> None:
+        """These pieces are being judged: their recordings fill the shard's memory until `take_back`."""
+        self._joins[shard].lent_bytes += sum(piece.num_bytes for piece in pieces)
+
+    def take_back(self, shard: Shard, pieces: Sequence[Observation]) -> None:
+        self._joins[shard].lent_bytes -= sum(piece.num_bytes for piece in pieces)
 
     def add(self, record: Record, large_bytes: int = 0) -> None:
         """Decodes a record and passes it to its join; ignores records of lost shards. A large image, of `large_bytes`,
@@ -163,9 +171,17 @@ class Shards:
     def take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
         """Adds the records of a batch. Yields the part read so far each time that memory is full and pieces must be
         judged first, then the whole batch. Calls `before` each record."""
+        try:
+            yield from self._take(batch, before)
+        finally:
+            self._care.forget_begun()
+
+    def _take(self, batch: Batch, before: Callable[[], None]) -> Iterator[Batch]:
+        ahead = LookAhead(batch.records, self._size_of, self._begin_decoding)
         for number, record in enumerate(batch.records):
             before()
-            size = 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
+            ahead.look(number)
+            size = ahead.take(number)
             join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
             is_later = join is not None and self._may_come_later(join, record, size)
             if join is not None and not is_later and not join.has_room_for(size):
@@ -175,6 +191,17 @@ class Shards:
                     yield self._so_far(batch, number)
             self.add(record, size if is_later else 0)
         yield batch
+
+    def _size_of(self, record: Record) -> int:
+        return 0 if record.type == CHUNK_TYPE else decoded_size(record, self._settings.limits)
+
+    def _begin_decoding(self, record: Record, size: int, ahead_bytes: int) -> bool:
+        """Whether the frame is begun, or left for its turn: what an earlier owner has read may have crashed it."""
+        join = self._joins.get(self._shard(TopicPartition(record.topic, record.partition)))
+        if join is None or join.is_rereading or join.was_read(origin_of(record)) or self._large.is_large(size):
+            return True
+        line = self._line_of[record.topic]
+        return join.has_room_for(ahead_bytes + size) and self._care.begin_decoding(record, self._settings.limits, line)
 
     def _so_far(self, batch: Batch, num_added: int) -> Batch:
         """The batch as if it had ended here: the remaining records are unread."""

@@ -65,6 +65,8 @@ class StallWatch:
         """Everything that was stalled at the last turn, one clause each."""
         self.stage = ("starting (opening the log of records and the models)", 0)
         """The current step of the loop, and a number that grows with every step."""
+        self.judging_stage = ("", 0)
+        """The same of the thread that judges; empty while it has nothing to do."""
         self._now_s = now_s
         self._inputs: dict[TopicPartition, _Input] = {}
         self._first: dict[tuple[Shard, str], _First] = {}
@@ -75,6 +77,10 @@ class StallWatch:
     def doing(self, step: str) -> None:
         """The loop begins another step: polling, decoding a record, judging pieces, committing."""
         self.stage = (step, self.stage[1] + 1)
+
+    def judging(self, num_pieces: int) -> None:
+        """The judging thread begins with so many pieces; none: it has ended them. The loop continues meanwhile."""
+        self.judging_stage = (f"judging {num_pieces} pieces" if num_pieces else "", self.judging_stage[1] + 1)
 
     def committed(self) -> None:
         """A commit succeeded, or there was nothing to commit."""

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from inspector.worker.metrics import WorkerMetrics
@@ -15,8 +16,23 @@ REMEDY = (
     "if the log of records does not answer or refuses commits, repair it and this worker continues by itself; "
     "otherwise restart this worker (no data is lost)"
 )
+Stage = tuple[str, int]
+"""A step of a thread, empty while it has nothing to do, and a number that grows with every step."""
 _LOOK_S = 1.0
 _REMIND_S = 600.0
+
+
+@dataclass(slots=True)
+class _Stuck:
+    """For how long a thread has been in the same step."""
+
+    stage: Stage
+    for_s: float = 0.0
+
+    def look(self, stage: Stage, look_s: float) -> float:
+        self.for_s = self.for_s + look_s if stage == self.stage and stage[0] else 0.0
+        self.stage = stage
+        return self.for_s
 
 
 class Watchdog:
@@ -33,8 +49,7 @@ class Watchdog:
         look_s: float = _LOOK_S,
     ) -> None:
         self._watch, self._metrics, self._listeners, self._look_s = watch, metrics, listeners, look_s
-        self._stage = watch.stage
-        self._stuck_s = 0.0
+        self._loop, self._judging = _Stuck(watch.stage), _Stuck(watch.judging_stage)
         self._stalled_s: float | None = None
         self._logged_s = 0.0
         self._end = threading.Event()
@@ -54,13 +69,11 @@ class Watchdog:
 
     def look(self, now_s: float) -> None:
         """One look, `look_s` seconds after the last."""
-        if self._watch.stage == self._stage:
-            self._stuck_s += self._look_s
-        else:
-            self._stage, self._stuck_s = self._watch.stage, 0.0
         findings = self._watch.findings
-        if self._stuck_s > self._watch.settings.after_s:
-            findings = (*findings, f"the main loop has been {self._stage[0]} for {self._stuck_s:.0f} s")
+        stages = (("main loop", self._loop, self._watch.stage), ("judge", self._judging, self._watch.judging_stage))
+        for name, stuck, stage in stages:
+            if stuck.look(stage, self._look_s) > self._watch.settings.after_s:
+                findings = (*findings, f"the {name} has been {stage[0]} for {stuck.for_s:.0f} s")
         if findings:
             self._report(findings, now_s)
         elif self._stalled_s is not None:

@@ -78,10 +78,13 @@ class LargeImages:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
+    def is_large(self, size_bytes: int) -> bool:
+        return size_bytes >= self._settings.min_bytes
+
     def has_room_for(self, size_bytes: int, record_bytes: int) -> bool:
         """Whether an image of this decoded size is large and may wait."""
         settings = self._settings
-        if size_bytes < settings.min_bytes:
+        if not self.is_large(size_bytes):
             return False
         with self._changed:
             return (

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from protos.inspection.v1.records_pb2 import DeadLetterReason
 from streams.decode.clock_causes import FIRST_NS, wrong_unit
 from streams.decode.opencv_limits import MAX_PIXELS, MAX_SIDE_PX
 from streams.records import MAX_RECORD_BYTES
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
+_MAX_NAME = 48
+_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{_MAX_NAME}}}")
 _MAX_TEXT_BYTES = 128
 LAST_NS = 9_214_646_400_000_000_000
 """2262-01-01: adding a window to a later time overflows 64 bits."""
@@ -53,6 +55,11 @@ def too_large(detail: str) -> RecordError:
 
 def is_name(value: str) -> bool:
     """Whether a line, station, camera or sensor may be called this."""
+    return len(value) <= _MAX_NAME and _is_name(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_name(value: str) -> bool:
     return _NAME.fullmatch(value) is not None
 
 

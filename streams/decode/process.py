@@ -1,4 +1,4 @@
-"""Decodes records within a time budget, on another thread or in a child process.
+"""Decodes records within a time budget, on other threads or in a child process.
 
 A record that takes longer becomes a dead letter TOO_SLOW; one that crashes the child process becomes POISONED.
 """
@@ -53,19 +53,22 @@ class _DecodingThread:
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
         clock = self._thread.ident
-        self._cpu_clock = time.pthread_getcpuclockid(clock or 0)
+        self._cpu_clock, self._begin_s = time.pthread_getcpuclockid(clock or 0), 0.0
 
-    def decode(self, record: Record, limits: Limits, line: str, settings: DecodingSettings) -> Item | None:
-        """The item; None when it exceeds its budget. Counts slices of the wait, not the clock: a suspended process is
-        not slow."""
+    def begin(self, record: Record, limits: Limits, line: str) -> None:
+        self._begin_s = time.clock_gettime(self._cpu_clock)
         self._requests.put((record, limits, line))
-        begin_s, slices = time.clock_gettime(self._cpu_clock), 0
+
+    def finish(self, settings: DecodingSettings) -> Item | None:
+        """The item of the record begun; None when it exceeds its budget. Counts slices of the wait, not the clock: a
+        suspended process is not slow."""
+        slices = 0
         while True:
             try:
                 answer = self._answers.get(timeout=_SLICE_S)
             except Empty:
                 slices += 1
-                used_s = time.clock_gettime(self._cpu_clock) - begin_s
+                used_s = time.clock_gettime(self._cpu_clock) - self._begin_s
                 if used_s > settings.cpu_s or slices * _SLICE_S > settings.wait_s:
                     return None
             else:
@@ -92,23 +95,55 @@ class _DecodingThread:
 class Decoder:
     """`decode` as `streams.decode.records.decode`, in bounded time. One thread calls it."""
 
-    def __init__(self, settings: DecodingSettings | None = None, decode_record: Decode = decode) -> None:
-        self._settings, self._decode_record = settings or DecodingSettings(), decode_record
-        self._thread: _DecodingThread | None = None
+    def __init__(
+        self, settings: DecodingSettings | None = None, decode_record: Decode = decode, num_ahead: int = 0
+    ) -> None:
+        """`num_ahead` records at most are decoded before `decode` is called with them."""
+        self._settings, self._decode_record, self._num_ahead = settings or DecodingSettings(), decode_record, num_ahead
+        self._idle: list[_DecodingThread] = []
+        self._begun: dict[tuple[str, int, int], _DecodingThread] = {}
+        """By topic, partition and offset."""
         self._abandoned: list[_DecodingThread] = []
         self._child: DecodingChild | None = None
 
     def decode(self, record: Record, limits: Limits, line: str) -> Item:
         """The item of a record. Raises DecodingError."""
-        if record.type != _FRAME and len(record.value) <= self._settings.max_inline_bytes:
+        if self._is_quick(record):
             return self._decode_record(record, limits, line)
-        self._thread = self._thread or _DecodingThread(self._decode_record)
-        item = self._thread.decode(record, limits, line, self._settings)
+        thread = self._begun.pop(_key(record), None) or self._start(record, limits, line)
+        try:
+            item = thread.finish(self._settings)
+        except BaseException:
+            self._idle.append(thread)
+            raise
         if item is not None:
+            self._idle.append(thread)
             return item
-        self._abandon(self._thread)
-        self._thread = None
+        self._abandon(thread)
         return self._too_slow(record, limits, line)
+
+    def begin(self, record: Record, limits: Limits, line: str) -> bool:
+        """Starts to decode a record that `decode` takes later, where it takes long. False where no thread is free."""
+        if self._is_quick(record) or _key(record) in self._begun:
+            return True
+        if len(self._begun) >= self._num_ahead:
+            return False
+        self._begun[_key(record)] = self._start(record, limits, line)
+        return True
+
+    def forget_begun(self) -> None:
+        """Drops records that `decode` is not called with any more."""
+        for thread in self._begun.values():
+            thread.stop()
+        self._begun.clear()
+
+    def _is_quick(self, record: Record) -> bool:
+        return record.type != _FRAME and len(record.value) <= self._settings.max_inline_bytes
+
+    def _start(self, record: Record, limits: Limits, line: str) -> _DecodingThread:
+        thread = self._idle.pop() if self._idle else _DecodingThread(self._decode_record)
+        thread.begin(record, limits, line)
+        return thread
 
     def decode_in_child(self, record: Record, limits: Limits, line: str) -> Item:
         """Decodes in a child process. A record is poisoned if a second child also dies of it. Without a child process
@@ -142,8 +177,9 @@ class Decoder:
 
     def close(self) -> None:
         self.end_child()
-        if self._thread is not None:
-            self._thread.stop()
+        self.forget_begun()
+        for thread in self._idle:
+            thread.stop()
 
     def _in_child(self, record: Record, limits: Limits, line: str) -> Item | None:
         if self._child is None:
@@ -175,6 +211,10 @@ class Decoder:
             "%s/%d: the record at offset %d is rejected: %s.", record.topic, record.partition, record.offset, detail
         )
         return give_up(record, limits, line, pb.DEAD_LETTER_REASON_TOO_SLOW, detail)
+
+
+def _key(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset
 
 
 def _poisoned(record: Record, limits: Limits, line: str, cause: str) -> Item:

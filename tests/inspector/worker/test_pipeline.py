@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from inspector.engines.engine import LostDeviceError
 from inspector.verdicts.judge import ShadowPair
 from inspector.worker.metrics import WorkerMetrics
+from inspector.worker.pipeline import Pipeline
 from inspector.worker.settings import PipelineSettings, StallSettings
 from inspector.worker.stall import StallWatch
 from protos.inspection.v1 import verdict_pb2
@@ -26,6 +27,8 @@ from streams.log import Batch, CommitRefusedError, Position, Sink, Source
 from streams.observation import Observation
 from streams.records import Output, TopicPartition
 from tests.line import GAP_NS, PNG, TOPICS, build, chunk, ends, frame, line_of, publish, work, written
+
+pytestmark = pytest.mark.usefixtures("cores")
 
 NUM_PIECES = 5
 
@@ -129,6 +132,15 @@ def test_a_memo_that_cannot_be_read_has_the_verdicts_read_back(log: EmbeddedLog,
         assert len(assignment.verdicts) == 1
 
 
+def step_until(pipeline: Pipeline, is_done: Callable[[], bool]) -> None:
+    """And a little longer; gives up after a minute."""
+    deadline_s = time.monotonic() + 60
+    while not is_done() and time.monotonic() < deadline_s:
+        pipeline.step()
+    for _ in range(3):
+        pipeline.step()
+
+
 class RefusedOnce:
     """A commit that comes after another worker has taken over."""
 
@@ -153,8 +165,7 @@ def test_after_a_refused_commit_nothing_of_it_is_published(log: EmbeddedLog, pat
     refusing = RefusedOnce(sink)
     with closing(source), closing(sink):
         pipeline, judge = build(source, refusing)
-        for _ in range(20):
-            pipeline.step()
+        step_until(pipeline, lambda: refusing.refused > 0)
     assert refusing.refused == 1
     assert len(judge.judged) == NUM_PIECES
     assert written(path, "verdicts") == []
@@ -233,10 +244,10 @@ def test_shadow_verdicts_of_a_refused_commit_are_neither_published_nor_counted(l
     source, sink = ends(log)
     shadow = Disagreeing()
     with closing(source), closing(sink):
-        pipeline, _ = build(source, RefusedOnce(sink))
+        refusing = RefusedOnce(sink)
+        pipeline, _ = build(source, refusing)
         pipeline._shadow = shadow
-        for _ in range(20):
-            pipeline.step()
+        step_until(pipeline, lambda: refusing.refused > 0)
     assert (shadow.num_judged, shadow.pairs, written(path, "shadow")) == (NUM_PIECES, [], [])
 
 

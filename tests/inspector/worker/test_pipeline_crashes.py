@@ -14,6 +14,8 @@ from streams.embedded import EmbeddedLog
 from streams.join.assembly import JoinSettings
 from tests.line import PNG, DyingSink, PowerCut, build, ends, frame, line_of, publish, work, written
 
+pytestmark = pytest.mark.usefixtures("cores")
+
 NUM_PIECES = 5
 
 

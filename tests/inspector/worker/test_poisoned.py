@@ -9,7 +9,6 @@ from threading import Event
 
 import pytest
 
-from inspector.worker.pipeline import Pipeline
 from protos.inspection.v1.records_pb2 import DEAD_LETTER_REASON_POISONED, DeadLetter
 from protos.inspection.v1.verdict_pb2 import DECISION_PASS, DECISION_REASON_ENGINE, DECISION_REVIEW, Verdict
 from streams.decode.items import Item
@@ -21,7 +20,9 @@ from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Position, Sink
 from streams.observation import Observation
 from streams.records import Output, Record, TopicPartition
-from tests.line import GAP_NS, TOPICS, PowerCut, StubJudge, build, chunk, frame, publish, written
+from tests.line import GAP_NS, TOPICS, PowerCut, StubJudge, build, chunk, frame, publish, running, written
+
+pytestmark = pytest.mark.usefixtures("cores")
 
 CHILD = DecodingSettings(child="tests.streams.decode.poison", max_inline_bytes=2**20)
 
@@ -52,23 +53,17 @@ def alive(
 ) -> bool:
     """One worker's life; False when it died, True when it has seen the end and stopped by itself."""
     source, sink = log.source(("line-1",), "qa", owner), log.sink()
-    decoder = Decoder(CHILD, do)
+    decoder = Decoder(CHILD, do, running.num_ahead)
     with closing(source), closing(sink), closing(decoder):
-        pipeline, judge = build(source, sink, decoder=decoder)
-        pipeline._judge = Deadly(judge, is_deadly)
+        pipeline, _ = build(source, sink, decoder=decoder, wrapped=lambda judge: Deadly(judge, is_deadly))
         try:
             deadline_s = time.monotonic() + 60
             while not until() and time.monotonic() < deadline_s:
                 pipeline.step()
         except PowerCut:
             return False
-        stop(pipeline)
+        pipeline.finish()
     return True
-
-
-def stop(pipeline: Pipeline) -> None:
-    pipeline._shards.note_clean_stop()
-    pipeline._commit()
 
 
 def letters(path: Path) -> list[DeadLetter]:

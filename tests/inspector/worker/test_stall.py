@@ -168,6 +168,22 @@ def test_a_loop_that_hangs_is_seen_from_outside(caplog: pytest.LogCaptureFixture
     assert registry.get_sample_value("inspector_standstills_total") == 1
 
 
+def test_a_judge_that_hangs_is_seen_while_the_loop_continues(caplog: pytest.LogCaptureFixture) -> None:
+    watch, reports = StallWatch(StallSettings(), 0.0), Reports()
+    dog = Watchdog(watch, WorkerMetrics(CollectorRegistry()), [reports.append])
+    watch.judging(3)
+    for now_s in range(33):
+        watch.doing("polling")
+        dog.look(float(now_s))
+    assert reports == [True]
+    assert "stands still: the judge has been judging 3 pieces for 31 s. To do: if the log" in caplog.text
+    watch.judging(0)
+    for now_s in range(33, 99):
+        watch.doing("polling")
+        dog.look(float(now_s))
+    assert reports == [True, False], "an idle judge is not stuck"
+
+
 def test_a_standstill_is_logged_once_in_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
     watch = StallWatch(StallSettings(), 0.0)
     watch.findings = ("line l1 waits",)

@@ -97,6 +97,44 @@ def test_decodes_that_end_at_last_are_not_counted_forever() -> None:
             assert reason(decoder.decode(record("p"), Limits(), "line-1")) == "TOO_SLOW"
 
 
+def test_records_are_decoded_ahead_on_as_many_threads() -> None:
+    """Each on a thread of its own: two wait for each other."""
+    begun = threading.Barrier(2)
+
+    def meet(record: Record, limits: Limits, line: str) -> Item:
+        if record.offset < 4:
+            begun.wait(60)
+        return Rejected(origin=None, reason=record.offset, detail="", station="")  # type: ignore[arg-type]
+
+    with closing(Decoder(PATIENT, meet, num_ahead=2)) as decoder:
+        places = [decoder.begin(record("p", offset), Limits(), "line-1") for offset in (0, 1, 2)]
+        assert places == [True, True, False]
+        items = [decoder.decode(record("p", offset), Limits(), "line-1") for offset in (0, 1)]
+        assert [item.reason for item in items if isinstance(item, Rejected)] == [0, 1]
+        assert decoder.begin(record("p", 2), Limits(), "line-1")
+        assert decoder.begin(record("p", 3), Limits(), "line-1")
+        decoder.forget_begun()
+        assert decoder.begin(record("p", 4), Limits(), "line-1")
+
+
+def test_nothing_is_decoded_ahead_unless_asked() -> None:
+    with closing(Decoder()) as decoder:
+        assert not decoder.begin(record("p"), Limits(), "line-1")
+
+
+def test_a_record_begun_ahead_that_takes_too_long_is_a_dead_letter(release: threading.Event) -> None:
+    def hang(record: Record, limits: Limits, line: str) -> Item:
+        if record.offset == 0:
+            release.wait()
+        return Rejected(origin=None, reason=1, detail="", station="")  # type: ignore[arg-type]
+
+    with closing(Decoder(PATIENT, hang, num_ahead=2)) as decoder:
+        for offset in (0, 1):
+            assert decoder.begin(record("p", offset), Limits(), "line-1")
+        reasons = [reason(decoder.decode(record("p", offset), Limits(), "line-1")) for offset in (0, 1)]
+    assert reasons == ["TOO_SLOW", "UNKNOWN_TYPE"]
+
+
 def test_an_error_is_raised_in_the_calling_thread() -> None:
     def fail(*_: object) -> Item:
         raise ZeroDivisionError
