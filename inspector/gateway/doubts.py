@@ -62,6 +62,9 @@ class Doubts:
         """Whether all doubts about this verdict in the log are known here."""
         return not self._is_behind and _first_ns(entry) >= self.since_ns
 
+    def identify(self, identities: Mapping[str, str]) -> None:
+        """Nothing to do: doubts are searched by time."""
+
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         """Nothing to do: deleted dead letters cannot be known."""
 

@@ -53,6 +53,8 @@ class Lane:
     """How long a request waits at its sender for a place to be read."""
     parsed: bool = True
     """False if the method gets the bytes, to parse them when it has room."""
+    encoded: bool = False
+    """Whether the method answers with bytes, which it has encoded itself."""
 
 
 class Entrance(grpc.aio.ServerInterceptor):
@@ -81,7 +83,8 @@ class Entrance(grpc.aio.ServerInterceptor):
         async def answer(_: object, context: Context) -> None:
             await self._answer(call, method, context)
 
-        return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
+        serializer = None if lane.encoded else handler.response_serializer
+        return grpc.stream_stream_rpc_method_handler(answer, None, serializer)
 
     async def _answer(self, call: "Call", method: str, context: Context) -> None:
         caller, name = caller_of(context), method.rpartition("/")[2]

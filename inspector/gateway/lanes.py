@@ -25,9 +25,14 @@ def lanes_of(settings: GatewaySettings, metrics: GatewayMetrics) -> Mapping[str,
     probes = Places("probes", settings.max_probes, 0.0)
     watch_s = settings.recheck_s if settings.access.has_roles else None
     return {
-        f"{_SERVICE}/WatchVerdicts": Lane(reading, watching, MAX_SMALL_BYTES, watch_s),
+        f"{_SERVICE}/WatchVerdicts": Lane(reading, watching, MAX_SMALL_BYTES, watch_s, encoded=True),
         f"{_SERVICE}/Inspect": Lane(
-            pieces, answering, settings.max_message_bytes, wait_s=settings.request_wait_s, parsed=False
+            pieces,
+            answering,
+            settings.max_message_bytes,
+            wait_s=settings.request_wait_s,
+            parsed=False,
+            encoded=True,
         ),
         _SERVICE: Lane(reading, answering, MAX_SMALL_BYTES),
         "": Lane(probing, probes, MAX_SMALL_BYTES, PROBE_LIFE_S),

@@ -21,8 +21,8 @@ class Place:
     """An async context manager around the work that occupies the place; displaced, that work ends with a
     StatusError."""
 
-    def __init__(self, places: "Places", caller: Caller, wait_s: float = 0.0) -> None:
-        self.caller = caller
+    def __init__(self, places: "Places", caller: Caller, wait_s: float, size: int) -> None:
+        self.caller, self.size = caller, size
         self._wait_s = wait_s
         self._places = places
         self._displaced = False
@@ -66,13 +66,16 @@ class Places:
         swarm_patience_s: float | None = None,
         changed: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        max_bytes: float = math.inf,
     ) -> None:
         """A place held for `patience_s` also yields to a caller with equally many: 0 where places are held for
         milliseconds and a longer holder is idle. `swarm_patience_s` applies between connections of one host, where one
-        client may look like many."""
+        client may look like many. `max_bytes` bounds the sizes of all places; a single one may be larger."""
         self._what, self._max_count, self._patience_s, self._changed = what, max_count, patience_s, changed
         self._swarm_patience_s = patience_s if swarm_patience_s is None else swarm_patience_s
-        self._clock = clock
+        self._clock, self._max_bytes = clock, max_bytes
+        self.num_bytes = 0
+        self._left = asyncio.Event()
         self._occupied: dict[Place, float] = {}
         """Each place with the time of its occupation, oldest first."""
         self._by_host: Counter[str] = Counter()
@@ -90,31 +93,35 @@ class Places:
     def full_detail(self) -> str:
         return f"{len(self)} {self._what}, as many as allowed: try again later"
 
-    def place(self, caller: Caller, wait_s: float = 0.0) -> Place:
+    def place(self, caller: Caller, wait_s: float = 0.0, size: int = 0) -> Place:
         """Enter it to occupy it, which may take `wait_s`."""
-        return Place(self, caller, wait_s)
+        return Place(self, caller, wait_s, size)
 
     def occupy(self, place: Place) -> bool:
         """Whether a place was free or another caller that holds more could be displaced."""
-        if len(self) >= self._max_count:
+        while self._is_full(place.size):
             victim = self._victim(place.caller)
             if victim is None:
                 return False
             self.leave(victim)
             victim.displace()
         self._occupied[place] = self._clock()
+        self.num_bytes += place.size
         self._by_host[place.caller.host] += 1
         self._by_connection[place.caller.connection] += 1
         self._changed(len(self))
         return True
 
     async def look_again(self) -> bool:
-        """Waits a moment; False if too many wait already."""
+        """Waits until a place is left, or a moment: the patience with a holder may end. False if too many wait."""
         if self._num_waiting >= MAX_WAITING:
             return False
         self._num_waiting += 1
         try:
-            await asyncio.sleep(LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._left.wait()
+        except TimeoutError:
+            pass
         finally:
             self._num_waiting -= 1
         return True
@@ -124,11 +131,17 @@ class Places:
         if place not in self._occupied:
             return
         del self._occupied[place]
+        self.num_bytes -= place.size
+        self._left.set()
+        self._left = asyncio.Event()
         for counts, name in ((self._by_host, place.caller.host), (self._by_connection, place.caller.connection)):
             counts[name] -= 1
             if not counts[name]:
                 del counts[name]
         self._changed(len(self))
+
+    def _is_full(self, size: int) -> bool:
+        return len(self) >= self._max_count or (len(self) > 0 and self.num_bytes + size > self._max_bytes)
 
     def _victim(self, newcomer: Caller) -> Place | None:
         """The oldest place of the connection with the most places, of the host with the most."""

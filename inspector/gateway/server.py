@@ -26,6 +26,7 @@ from inspector.gateway.inspecting import InspectService
 from inspector.gateway.lanes import lanes_of
 from inspector.gateway.lookup import Lookup
 from inspector.gateway.metrics import GatewayMetrics
+from inspector.gateway.responses import Responses
 from inspector.gateway.service import InspectionService, ModelLookup
 from inspector.gateway.settings import GatewaySettings
 from inspector.gateway.state import GatewayState
@@ -72,6 +73,7 @@ class Gateway:
         self._backend, self._settings = backend, settings
         self._metrics = GatewayMetrics(CollectorRegistry() if registry is None else registry)
         self._listening: Future[int] = Future()
+        self._responses = Responses(settings.ring_bytes // 8)
         self._serving = threading.Event()
         self._budget_s = 5.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -157,11 +159,9 @@ class Gateway:
             backend.log, backend.prefix, backend.lines, lookup, settings.feedback_per_s, backend.audit
         )
         stack.callback(feedback.close)
-        inspecting = InspectService(
-            backend.judge, backend.recipes, backend.limits, settings.inspect_concurrency, settings.inspect_queue
-        )
+        inspecting = InspectService(backend.judge, backend.recipes, backend.limits, settings)
         stack.callback(inspecting.close)
-        watching = WatchService(backend.log, state.ring, settings, self._metrics)
+        watching = WatchService(backend.log, state, self._responses, settings, self._metrics)
         return InspectionService(watching, lookup, inspecting, feedback, backend.models, self._metrics)
 
     def _feeds(self, state: GatewayState) -> list[Feed[Entry] | Feed[Doubt]]:

@@ -18,7 +18,6 @@ from protos.inspection.v1.service_pb2 import (
     GetModelResponse,
     GetVerdictRequest,
     GetVerdictResponse,
-    InspectResponse,
     SubmitFeedbackRequest,
     SubmitFeedbackResponse,
     WatchVerdictsRequest,
@@ -44,11 +43,12 @@ class InspectionService(InspectionServiceServicer):
         self._models, self._metrics = models, metrics
 
     async def Inspect(  # noqa: N802
-        self, request: bytes, context: "grpc.aio.ServicerContext[bytes, InspectResponse]"
-    ) -> InspectResponse:
-        """`request` is serialised: it is parsed when there is room for it."""
+        self, request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]"
+    ) -> bytes:
+        """Request and response are serialised: the one is parsed when there is room for it, the other is made by the
+        thread that judges."""
         with self._metrics.inspect_seconds.time():
-            return InspectResponse(verdict=await self._inspecting.inspect(request, caller_of(context)))
+            return await self._inspecting.inspect(request, caller_of(context))
 
     async def WatchVerdicts(self, request: WatchVerdictsRequest, context: WatchContext) -> None:  # noqa: N802
         await self._watching.serve(request, context)

@@ -56,7 +56,7 @@ class GatewaySettings:
     heartbeat_s: float = 2.0
     """A watcher without new verdicts gets an empty message this often."""
     ring_bytes: int = 64 * 2**20
-    """Memory for the latest verdicts, which watchers are served from."""
+    """Memory for the latest verdicts, which watchers are served from. Their messages take an eighth more."""
     ring_age_s: float = 600.0
     """Older verdicts are removed from that memory."""
     ring_count: int = 100_000
@@ -67,9 +67,13 @@ class GatewaySettings:
     read_back_s: float = 600.0
     """At its start the gateway reads the verdicts of this period from the log."""
     inspect_concurrency: int = 2
-    """`Inspect` calls judged at the same time."""
-    inspect_queue: int = 8
+    """Threads that judge `Inspect` calls."""
+    inspect_batch: int = 8
+    """`Inspect` calls that a thread judges at once, where so many wait; nobody waits for others to come."""
+    inspect_queue: int = 64
     """`Inspect` calls that may wait for their turn."""
+    inspect_queue_bytes: int = 64 * 2**20
+    """Memory for the requests of these calls."""
     poll_s: float = 0.2
     max_outage_delay_s: float = 5.0
 

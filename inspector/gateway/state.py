@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inspector.gateway.doubts import Doubts
 from inspector.gateway.health import Health
@@ -13,6 +13,8 @@ from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import Entry, Ring
 
 VERDICTS, DOUBTS = "verdicts", "doubts"
+CURRENT_NS = 1_000_000_000
+"""The ring is at the end of the log if its newest verdict is not older."""
 
 
 class GatewayState:
@@ -32,11 +34,17 @@ class GatewayState:
         self._unread: set[str] = set()
         """Feeds that the log does not deliver."""
         self.ring = Ring(settings.ring_bytes, settings.ring_age_s, settings.ring_count)
+        self.is_current = False
+        """Whether the end of the ring is, but for a moment, the end of the log: live watchers begin there."""
         since_ns = time.time_ns() - int(settings.read_back_s * 1e9)
         self.index = VerdictIndex(settings.index_bytes, settings.index_age_s, since_ns)
         self.doubts = Doubts(since_ns, lambda: self._caught_up(DOUBTS), lambda is_blind: self._blind(DOUBTS, is_blind))
 
+    def identify(self, identities: Mapping[str, str]) -> None:
+        self.ring.identities = identities
+
     def begin(self, position: Position, oldest_ns: int | None) -> None:
+        self.is_current = False
         self.ring.restart(position)
         if oldest_ns is not None:
             self.index.restart(oldest_ns)
@@ -46,10 +54,13 @@ class GatewayState:
         self.ring.push(entries, position, now_ns)
         for entry in entries:
             self.index.add(entry, now_ns)
+        if VERDICTS not in self._unread and (not entries or now_ns - entries[-1].append_ns < CURRENT_NS):
+            self.is_current = True
         self._metrics.verdicts.inc(len(entries))
         self._metrics.ring_bytes.set(self.ring.num_bytes)
 
     def caught_up(self) -> None:
+        self.is_current = True
         self._caught_up(VERDICTS)
 
     def _caught_up(self, what: str) -> None:
@@ -65,6 +76,7 @@ class GatewayState:
 
     def blind(self, is_blind: bool) -> None:
         """Call when the log cannot be read, or can be again."""
+        self.is_current = self.is_current and not is_blind
         self._blind(VERDICTS, is_blind)
 
     def _blind(self, what: str, is_blind: bool) -> None:

@@ -1,4 +1,5 @@
-"""Streams verdicts to a client from its chosen start: history from the log, then new verdicts from the ring.
+"""Streams verdicts to a client from its chosen start: history from the log, then new verdicts from the ring. A client
+that needs nothing older begins with the ring.
 
 A watcher's position is the next offset of every verdict partition. An entry is delivered if and only if its offset is
 not below the position, so that the change from history to the ring neither repeats nor loses any.
@@ -7,7 +8,6 @@ not below the position, so that the change from history to the ring neither repe
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import grpc
 
@@ -16,58 +16,20 @@ from inspector.gateway.metrics import GatewayMetrics
 from inspector.gateway.places import Places
 from inspector.gateway.reader import HistoryReader
 from inspector.gateway.refusal import StatusError, exhausted, invalid_argument, unavailable
+from inspector.gateway.responses import Responses, heartbeat_of, message_of
 from inspector.gateway.settings import GatewaySettings
+from inspector.gateway.state import GatewayState
+from inspector.gateway.watch_filter import Filter, filter_of
+from inspector.gateway.write_limit import WriteLimit
 from inspector.verdicts.ring import Entry, Ring, RingClosedError, RingPassedError
-from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, WatchVerdictsResponse
+from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest
 from streams import resume_token
-from streams.decode.limits import RecordError, check_name, check_text
 from streams.log import Log, LogError, Start, TokenExpiredError, TokenInvalidError
 from streams.records import TopicPartition
 
-Context = grpc.aio.ServicerContext[WatchVerdictsRequest, WatchVerdictsResponse]
-MAX_FILTER_VALUES = 256
-"""Names of each kind in a filter, each at most 128 bytes: 120 kB in total (8 MB of names took 146 MB)."""
+Context = grpc.aio.ServicerContext[WatchVerdictsRequest, bytes]
 SLICE = 64
 """Entries read from the ring at once, which limits the memory of a watcher."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Selects verdicts for a watcher; an empty set selects all."""
-
-    lines: frozenset[str]
-    stations: frozenset[str]
-    products: frozenset[str]
-    decisions: frozenset[int]
-
-    def admits(self, entry: Entry) -> bool:
-        return (
-            (not self.lines or entry.inspection.line in self.lines)
-            and (not self.stations or entry.inspection.station in self.stations)
-            and (not self.products or entry.product in self.products)
-            and (not self.decisions or entry.decision in self.decisions)
-        )
-
-
-def filter_of(request: WatchVerdictsRequest) -> Filter:
-    """Limits its size, because it is kept as long as the watcher is connected. Raises StatusError."""
-    for what, values in (
-        ("lines", request.lines),
-        ("stations", request.stations),
-        ("products", request.products),
-        ("decisions", request.decisions),
-    ):
-        if len(values) > MAX_FILTER_VALUES:
-            raise invalid_argument(
-                f"{len(values)} {what}, expected at most {MAX_FILTER_VALUES}: leave the list empty to see all"
-            )
-    try:
-        lines = frozenset(check_name("a line", name) for name in request.lines)
-        stations = frozenset(check_name("a station", name) for name in request.stations)
-        products = frozenset(check_text("a product", name) for name in request.products)
-    except RecordError as error:
-        raise invalid_argument(error.detail) from error
-    return Filter(lines, stations, products, frozenset(request.decisions))
 
 
 def start_of(request: WatchVerdictsRequest) -> Start:
@@ -88,11 +50,17 @@ def start_of(request: WatchVerdictsRequest) -> Start:
 class WatcherStream:
     """Sends verdicts that the filter admits to the client, and keeps its position."""
 
-    def __init__(self, context: Context, selection: Filter, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
-        self._context, self._filter, self._settings, self._metrics = context, selection, settings, metrics
+    def __init__(
+        self, context: Context, selection: Filter, settings: GatewaySettings, metrics: GatewayMetrics, limit: WriteLimit
+    ) -> None:
+        self._context, self._filter, self._limit, self._metrics = context, selection, limit, metrics
+        self._heartbeat_s, self._send_timeout_s = settings.heartbeat_s, settings.send_timeout_s
+        self._verdicts, self._heartbeats = (metrics.messages.labels(kind) for kind in ("verdict", "sign_of_life"))
         self._sent_s = time.monotonic()
         self.vector: dict[TopicPartition, int] = {}
         self._identities: Mapping[str, str] = {}
+        self._follows = False
+        """Whether the client has exactly the ring's entries before the next one, so that their messages fit it."""
 
     async def open(self, position: Mapping[TopicPartition, int], identities: Mapping[str, str]) -> None:
         """From here on the client misses nothing: sends headers and the first token. The identities tell its topics
@@ -104,13 +72,32 @@ class WatcherStream:
     async def deliver(self, entries: Iterable[Entry]) -> None:
         """Entries below the position were delivered before. Raises StatusError when the client is too slow."""
         for entry in entries:
-            if entry.offset < self.vector.get(entry.source, 0):
-                continue
-            self.vector[entry.source] = entry.offset + 1
-            if self._filter.admits(entry):
-                response = WatchVerdictsResponse(resume_token=self._token())
-                response.verdict.MergeFromString(entry.value)
-                await self._send(response, "verdict")
+            if self._pass(entry):
+                await self._send(message_of(entry.value, self._token()))
+                self._verdicts.inc()
+
+    async def relay(self, number: int, entries: Iterable[Entry], ring: Ring, responses: Responses) -> None:
+        """As `deliver`, with entries of the ring from this number on."""
+        if not self._follows:
+            await self.deliver(entries)
+            return
+        for at, entry in enumerate(entries, number):
+            if self._pass(entry):
+                await self._send(responses.message(at, entry, self.vector, ring.identities))
+                self._verdicts.inc()
+
+    def reached_end(self, ring: Ring) -> None:
+        """All entries of the ring are delivered: marks everything below its position, and never moves back."""
+        self._follows = self._follows or ring.is_ahead_of(self.vector)
+        self._identities = ring.identities if self._follows else self._identities
+        self.move_to(ring.position)
+
+    def _pass(self, entry: Entry) -> bool:
+        """Moves behind the entry; whether the client gets it."""
+        if entry.offset < self.vector.get(entry.source, 0):
+            return False
+        self.vector[entry.source] = entry.offset + 1
+        return self._filter.admits(entry)
 
     def _token(self) -> bytes:
         return resume_token.encode(self.vector, self._identities)
@@ -123,7 +110,7 @@ class WatcherStream:
     @property
     def idle_left_s(self) -> float:
         """Time until the next heartbeat is due."""
-        return self._sent_s + self._settings.heartbeat_s - time.monotonic()
+        return self._sent_s + self._heartbeat_s - time.monotonic()
 
     async def rest(self) -> None:
         """Sends a heartbeat when nothing was sent for a while."""
@@ -131,39 +118,60 @@ class WatcherStream:
             await self._send_heartbeat()
 
     async def _send_heartbeat(self) -> None:
-        await self._send(WatchVerdictsResponse(resume_token=self._token()), "sign_of_life")
+        await self._send(heartbeat_of(self._token()))
+        self._heartbeats.inc()
 
-    async def _send(self, response: WatchVerdictsResponse, kind: str) -> None:
+    async def _send(self, message: bytes) -> None:
         try:
-            async with asyncio.timeout(self._settings.send_timeout_s):
-                await self._context.write(response)
+            await self._limit.run(self._context.write(message))
         except TimeoutError:
             self._metrics.cut_offs.labels("send").inc()
             raise exhausted(
-                f"the client accepted no message for {self._settings.send_timeout_s:g} s: read faster, resume with "
+                f"the client accepted no message for {self._send_timeout_s:g} s: read faster, resume with "
                 "the last token"
             ) from None
         self._sent_s = time.monotonic()
-        self._metrics.messages.labels(kind).inc()
 
 
 class WatchService:
-    """Serves each watcher; all share the ring."""
+    """Serves each watcher; all share the ring and its messages."""
 
-    def __init__(self, source: Log, ring: Ring, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
-        self._log, self._ring, self._settings, self._metrics = source, ring, settings, metrics
+    def __init__(
+        self, source: Log, state: GatewayState, responses: Responses, settings: GatewaySettings, metrics: GatewayMetrics
+    ) -> None:
+        self._log, self._state, self._settings, self._metrics = source, state, settings, metrics
+        self._ring, self._responses = state.ring, responses
         self._readers = Places(
             "watchers that read history", settings.max_readers, settings.reader_patience_s, changed=metrics.readers.set
         )
 
     async def serve(self, request: WatchVerdictsRequest, context: Context) -> None:
         """Streams until the client leaves. Raises StatusError."""
-        stream = WatcherStream(context, filter_of(request), self._settings, self._metrics)
+        selection, start = filter_of(request), start_of(request)
+        async with WriteLimit(self._settings.send_timeout_s) as limit:
+            stream = WatcherStream(context, selection, self._settings, self._metrics, limit)
+            try:
+                position = self._position_of(start)
+                if position is None:
+                    number = await self._catch_up(start, stream, caller_of(context))
+                else:
+                    number = self._ring.end if start.token is None else self._ring.seek(position)
+                    await stream.open(position, self._ring.identities)
+                await self._follow(number, stream)
+            except RingClosedError:
+                raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
+
+    def _position_of(self, start: Start) -> Mapping[TopicPartition, int] | None:
+        """Where a watcher begins in the ring; None if it needs the log, for history or to say why it cannot."""
+        if not self._state.is_current or start.earliest or start.time_ns is not None:
+            return None
+        if start.token is None:
+            return self._ring.position
         try:
-            number = await self._catch_up(start_of(request), stream, caller_of(context))
-            await self._follow(number, stream)
-        except RingClosedError:
-            raise unavailable("the gateway stops: resume with the last token, here or elsewhere") from None
+            point = resume_token.read(start.token)
+        except TokenInvalidError:
+            return None
+        return point.positions if self._ring.can_resume(point) else None
 
     async def _catch_up(self, start: Start, stream: WatcherStream, caller: Caller) -> int:
         """Reads the log until the ring holds the rest. Returns the ring's number to continue from."""
@@ -195,9 +203,9 @@ class WatchService:
             while True:
                 entries = self._ring.read(number, SLICE)
                 number += len(entries)
-                await stream.deliver(entries)
+                await stream.relay(number - len(entries), entries, self._ring, self._responses)
                 if number == self._ring.end:
-                    stream.move_to(self._ring.position)
+                    stream.reached_end(self._ring)
                     await self._wait(stream.idle_left_s)
                 await stream.rest()
         except RingPassedError:

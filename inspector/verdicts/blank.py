@@ -36,8 +36,9 @@ def blank_verdict(
 ) -> pb.Verdict:
     """All fields that need no model."""
     decision, reason = ruling
+    line, station, piece_id, pass_number = piece.inspection
     verdict = pb.Verdict(
-        inspection=Inspection(**piece.inspection._asdict()),
+        inspection=Inspection(line=line, station=station, piece_id=piece_id, pass_number=pass_number),
         product=piece.product,
         lot=piece.lot,
         decision=decision,

@@ -44,6 +44,9 @@ class Followed(Generic[Entry]):
 class FeedTarget(Protocol[Taken]):
     """The consumer of a feed; called in the event loop only."""
 
+    def identify(self, identities: Mapping[str, str]) -> None:
+        """What tells the topics from later ones of the same names: called with `begin`, and when topics appear."""
+
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         """Entries start at this position, after a gap; `oldest_ns` is set where older verdicts have expired."""
 
@@ -85,6 +88,7 @@ class Feed(Generic[Entry]):
         self._followed, self._start, self._target, self._loop, self._reader = followed, start, target, loop, reader
         self._stop = threading.Event()
         self._position: Position | None = None
+        self._identities: Mapping[str, str] = {}
         self._goal: Position | None = None
         self._is_blind = False
         self._thread = threading.Thread(target=self._run, name=f"{reader}-feed", daemon=True)
@@ -139,12 +143,25 @@ class Feed(Generic[Entry]):
             if self._position is None:
                 self._goal = self._end()
                 self._position = position = dict(tail.position())
-                self._post(lambda: self._target.begin(position, oldest_ns))
+                self._identities = identities = dict(tail.identities())
+
+                def begin() -> None:
+                    self._target.identify(identities)
+                    self._target.begin(position, oldest_ns)
+
+                self._post(begin)
             while not self._stop.is_set():
                 entries = self._followed.read(tail.poll(self._pace.poll_s))
                 self._outage.progressed()
                 self._note(is_away=tail.is_away)
+                self._identify(tail)
                 self._hand_over(entries, dict(tail.position()))
+
+    def _identify(self, tail: Tail) -> None:
+        """Tells of topics that have appeared."""
+        if (identities := dict(tail.identities())) != self._identities:
+            self._identities = identities
+            self._post(lambda: self._target.identify(identities))
 
     def _end(self) -> Position:
         with closing(self._followed.tail(Start())) as tail:

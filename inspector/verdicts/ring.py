@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.observation import InspectionId
 from streams.records import Record, TopicPartition
+from streams.resume_token import ResumePoint
 
 log = logging.getLogger("inspector.verdicts.ring")
 
@@ -87,6 +88,8 @@ class Ring:
         self._closed = False
         self.position: Mapping[TopicPartition, int] = {}
         """Next offset per partition behind all that has arrived."""
+        self.identities: Mapping[str, str] = {}
+        """What tells the topics from later ones of the same names."""
         self.first = self.end = 0
         self.num_bytes = 0
 
@@ -117,6 +120,16 @@ class Ring:
     def covers(self, vector: Mapping[TopicPartition, int]) -> bool:
         """Whether every entry received from these offsets on is still here."""
         return all(vector.get(source, 0) >= floor for source, floor in self._floors.items())
+
+    def can_resume(self, point: ResumePoint) -> bool:
+        """Whether a reader at this point needs nothing but the ring: the point is of these topics, not ahead of the
+        ring, and no entry from there on was dropped."""
+        are_these = all(self.identities.get(topic) == identity for topic, identity in point.identities.items())
+        return are_these and self.is_ahead_of(point.positions) and self.covers(point.positions)
+
+    def is_ahead_of(self, vector: Mapping[TopicPartition, int]) -> bool:
+        """Whether no later entry lies below these offsets."""
+        return all(offset <= self.position.get(source, -1) for source, offset in vector.items())
 
     def seek(self, vector: Mapping[TopicPartition, int]) -> int:
         """Number of the first entry at or behind these offsets; `end` when none has arrived."""

@@ -74,6 +74,9 @@ class Hub:
         if self._feed is not None:
             await self._feed.stop()
 
+    def identify(self, identities: Mapping[str, str]) -> None:
+        """Nothing to do: a browser connects to one page for minutes, and its tokens go by offset."""
+
     def begin(self, position: Position, oldest_ns: int | None) -> None:
         self.ring.restart(position)
         if oldest_ns is not None:

@@ -98,7 +98,7 @@ def test_idle_health_watches_lock_nobody_out(gateways: Gateways, clients: Client
 
 
 def test_a_watcher_displaces_one_of_a_client_that_has_all(gateways: Gateways, clients: Clients) -> None:
-    gateway = gateways(max_watchers=4)
+    gateway = gateways(max_watchers=4, heartbeat_s=60.0)  # a client learns its status behind unread messages
     with grpc.insecure_channel(gateway.address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         watches = [InspectionServiceStub(channel).WatchVerdicts(WatchVerdictsRequest()) for _ in range(4)]
         for watch in watches:

@@ -14,6 +14,7 @@ from protos.inspection.v1.service_pb2 import WatchStart, WatchVerdictsRequest, W
 from protos.inspection.v1.service_pb2_grpc import InspectionServiceStub
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
 from streams import resume_token
+from streams.log import Start, Tail
 from streams.records import Record, TopicPartition
 from tests.inspector.gateway.memory_log import MemoryLog
 from tests.waiting import until
@@ -305,3 +306,78 @@ def test_stopping_sends_watchers_away_to_resume_elsewhere(gateways: Gateways, cl
     with pytest.raises(grpc.RpcError) as ended:
         list(call)
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_each_verdict_is_encoded_once_for_all_watchers(gateways: Gateways, clients: Clients, put: Put) -> None:
+    gateway = gateways()
+    watches = [clients(gateway).watch(WatchOptions(stations=stations)) for stations in ((), (), ("s0",))]
+    received: list[list[tuple[str, bytes]]] = [[], [], []]
+
+    def take(number: int) -> None:
+        received[number].extend((v.inspection.piece_id, token) for v, token in watches[number])
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    assert all(watch.positioned.wait(60) for watch in watches)
+    for number in range(20):
+        put(number, number % 2)
+    until(lambda: [len(got) for got in received] == [20, 20, 10])
+    for watch, thread in zip(watches, threads, strict=True):
+        watch.close()
+        thread.join(60)
+    assert gateway._responses.num_encoded == 20
+    assert received[0] == received[1]
+    assert received[2] == [each for each in received[0] if int(each[0]) % 2 == 0]
+    for number, (_, token) in enumerate(received[0], 1):
+        assert sum(resume_token.decode(token).values()) == number
+
+
+def test_live_and_resumed_watchers_begin_with_the_ring(
+    gateways: Gateways, clients: Clients, put: Put, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = gateways()
+    put(0)
+    put(1)
+    until(lambda: gateway._state is not None and sum(gateway._state.ring.position.values()) == 2)
+    opened: list[Start] = []
+    plain = log.tail
+
+    def tail(start: Start) -> Tail:
+        opened.append(start)
+        return plain(start)
+
+    monkeypatch.setattr(log, "tail", tail)
+    token = resume_token.encode({log.partitions[0]: 1})
+    assert pieces(clients(gateway), 1, WatchOptions(token=token)) == names(range(1, 2))
+    watch = clients(gateway).watch()
+    thread = threading.Thread(target=lambda: next(iter(watch)))
+    thread.start()
+    assert watch.positioned.wait(60)
+    put(2)
+    thread.join(60)
+    watch.close()
+    assert opened == []
+
+
+def test_a_token_ahead_of_the_ring_is_shown_to_the_log(gateways: Gateways, clients: Clients, log: MemoryLog) -> None:
+    """A gateway that reads sooner may have issued it, or it is of another log: only the log knows."""
+    with pytest.raises(ClientError) as refused:
+        next(iter(clients(gateways()).watch(WatchOptions(token=resume_token.encode({log.partitions[0]: 7})))))
+    assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_live_begins_with_the_log_while_the_ring_is_behind(gateways: Gateways, clients: Clients, put: Put) -> None:
+    """In an outage of the log the gateway does not know where `now` is."""
+    gateway = gateways()
+    put(0)
+    state = gateway._state
+    assert state is not None
+    until(lambda: sum(state.ring.position.values()) == 1)
+    state.blind(True)
+    assert not state.is_current
+    state.take([], state.ring.position)
+    assert not state.is_current
+    state.blind(False)
+    state.take([], state.ring.position)
+    assert state.is_current

@@ -6,6 +6,7 @@ from inspector.verdicts.index import VerdictIndex
 from inspector.verdicts.ring import ENTRY_OVERHEAD_BYTES, Entry, Ring, RingClosedError, RingPassedError, entries_of
 from streams.observation import InspectionId
 from streams.records import Record, TopicPartition
+from streams.resume_token import ResumePoint
 
 P0, P1 = TopicPartition("t.a.verdicts", 0), TopicPartition("t.a.verdicts", 1)
 
@@ -70,6 +71,27 @@ def test_seek_finds_the_first_entry_not_yet_delivered() -> None:
     held = ring()
     held.push([entry(0), entry(0, P1), entry(1), entry(1, P1)], {P0: 2, P1: 2}, 0)
     assert [held.seek(vector) - held.first for vector in ({}, {P0: 1}, {P0: 2, P1: 1}, {P0: 2, P1: 2})] == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("positions", "identities", "can_resume"),
+    [
+        ({P0: 8, P1: 1}, {}, True),
+        ({P0: 6, P1: 1}, {"t.a.verdicts": "id"}, True),
+        ({P0: 6, P1: 1}, {"t.a.verdicts": "another"}, False),
+        ({P0: 6, P1: 1}, {"t.b.verdicts": "id"}, False),
+        ({P0: 9, P1: 1}, {}, False),
+        ({P0: 4, P1: 1}, {}, False),
+        ({P0: 8, P1: 1, TopicPartition("t.b.verdicts", 0): 0}, {}, False),
+    ],
+)
+def test_a_point_is_resumed_that_is_of_these_topics_and_neither_dropped_nor_ahead(
+    positions: dict[TopicPartition, int], identities: dict[str, str], can_resume: bool
+) -> None:
+    held = ring(max_count=3)
+    held.identities = {"t.a.verdicts": "id"}
+    held.push([entry(0, P1), *(entry(offset) for offset in range(8))], {P0: 8, P1: 1}, 0)
+    assert held.can_resume(ResumePoint(positions, identities)) is can_resume
 
 
 def test_a_reader_that_was_overtaken_learns_it() -> None:

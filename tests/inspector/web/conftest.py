@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 WIDE, NARROW = (1920, 1080), (390, 844)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
-    """Shared by all tests of pages, with some pieces judged. A test that stops a part starts it again."""
+    """Shared by the tests of a file, with some pieces judged. A test that stops a part starts it again. It ends with
+    the file: over a run of all tests, an idle line costs more than the starts that it saves."""
     with running_line(tmp_path_factory.mktemp("line")) as running:
         running.publish(36)
         yield running
