@@ -139,6 +139,12 @@ class Observation:
     is_read_twice: bool = False
     """Records of another part arrived under the same id, so it is unclear which part these belong to."""
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all recordings."""
+        images = sum(image.nbytes for view in self.views.values() for image in view.images)
+        return images + sum(clip.samples.nbytes for clip in self.clips.values() if clip.samples is not None)
+
 
 def from_files(
     inspection: InspectionId, product: str, images: Iterable[tuple[str, Image]], clips: Iterable[Clip]

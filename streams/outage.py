@@ -1,6 +1,7 @@
 """The policy for outages: which failures waiting may end, how long to wait, and the log lines."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from streams.log import LogError, LogLostError
 
 Result = TypeVar("Result")
 Errors = tuple[type[Exception], ...]
+
+
+_MAX_TEXTS = 64
+"""Texts of one outage that are remembered."""
 
 
 class Backoff:
@@ -52,13 +57,45 @@ class OutageLines(NamedTuple):
     ends: str
 
 
+class SharedOutage:
+    """Lets several threads that wait for one thing log each text of its outage once, again every `remind_s`, and its
+    end once. Thread-safe."""
+
+    def __init__(self, remind_s: float = 60.0) -> None:
+        self._remind_s = remind_s
+        self._said_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def may_say(self, text: str, now_s: float) -> bool:
+        with self._lock:
+            last_s = self._said_s.get(text)
+            if last_s is not None and now_s - last_s < self._remind_s:
+                return False
+            if len(self._said_s) >= _MAX_TEXTS:
+                self._said_s.clear()
+            self._said_s[text] = now_s
+            return True
+
+    def ends(self) -> bool:
+        """True for the first thread for which the outage is over."""
+        with self._lock:
+            was_said = bool(self._said_s)
+            self._said_s.clear()
+            return was_said
+
+
 class Outage:
-    """For one thread. Logs when it begins, every `remind_s` while it lasts, and when it ends."""
+    """For one thread. Logs when it begins, every `remind_s` while it lasts, and when it ends; with `shared`, what no
+    other thread has logged."""
 
     def __init__(
-        self, lines: OutageLines, policy: OutagePolicy, monotonic: Callable[[], float] = time.monotonic
+        self,
+        lines: OutageLines,
+        policy: OutagePolicy,
+        monotonic: Callable[[], float] = time.monotonic,
+        shared: SharedOutage | None = None,
     ) -> None:
-        self._lines, self._policy, self._monotonic = lines, policy, monotonic
+        self._lines, self._policy, self._monotonic, self._shared = lines, policy, monotonic, shared
         self._backoff = Backoff(policy.first_s, policy.max_s)
         self._since_s: float | None = None
         self._logged_s: float | None = None
@@ -97,6 +134,8 @@ class Outage:
             return
         self._logged_s = now_s
         text = self._lines.begins(reason)
+        if self._shared is not None and not self._shared.may_say(text, now_s):
+            return
         if logged_s is None:
             self._lines.log.log(level, "%s", text)
         else:
@@ -108,7 +147,7 @@ class Outage:
         self._backoff.reset()
 
     def worked(self) -> None:
-        if self._logged_s is not None:
+        if self._logged_s is not None and (self._shared is None or self._shared.ends()):
             self._lines.log.warning("%s The outage lasted %.1f s.", self._lines.ends, self.lasted_s)
         self._since_s = self._logged_s = None
         self.progressed()

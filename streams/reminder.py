@@ -29,6 +29,9 @@ class Reminder(Generic[Subject]):
         self._interval_s = interval_s
         self._happened: dict[Subject, Happened] = {}
 
+    def __len__(self) -> int:
+        return len(self._happened)
+
     def add(self, subject: Subject, name: str, words: str) -> None:
         if subject not in self._happened and len(self._happened) >= MAX_SUBJECTS:
             return

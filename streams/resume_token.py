@@ -6,7 +6,8 @@ identity of each topic, which tells it from a later one of its name: {topic: [id
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple
 
 from streams.log import TokenInvalidError
@@ -17,6 +18,8 @@ _MAX_TOKEN_BYTES = 64 * 1024
 _MAX_IDENTITY = 64
 _MAX_TEXT_BYTES = 1024 * 1024
 """A token comes from a client, so its inflated size is bounded."""
+_STORED_BYTES = 256
+"""A shorter text goes into the zlib stream as it is: compressing it costs 9 us and saves 20 bytes."""
 
 
 class ResumePoint(NamedTuple):
@@ -29,12 +32,15 @@ class ResumePoint(NamedTuple):
 
 def encode(positions: Mapping[TopicPartition, int], identities: Mapping[str, str] | None = None) -> bytes:
     """The token that resumes at these next offsets, of topics with these identities."""
-    topics: dict[str, list[tuple[int, int]]] = {}
+    topics: dict[str, list[str]] = {}
     for (topic, partition), offset in sorted(positions.items()):
-        topics.setdefault(topic, []).append((partition, offset))
+        topics.setdefault(topic, []).append(f"[{partition},{offset}]")
+    pairs = {topic: f"[{','.join(texts)}]" for topic, texts in topics.items()}
     if not identities:
-        return _PLAIN + _deflate(topics)
-    return _WITH_IDENTITIES + _deflate({topic: (identities.get(topic, ""), pairs) for topic, pairs in topics.items()})
+        return _PLAIN + _deflate(f"{quoted(topic)}:{pairs[topic]}" for topic in pairs)
+    return _WITH_IDENTITIES + _deflate(
+        f"{quoted(topic)}:[{quoted(identities.get(topic, ''))},{pairs[topic]}]" for topic in pairs
+    )
 
 
 def decode(token: bytes) -> Mapping[TopicPartition, int]:
@@ -57,8 +63,14 @@ def read(token: bytes) -> ResumePoint:
         ) from exc
 
 
-def _deflate(content: object) -> bytes:
-    return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+def _deflate(members: Iterable[str]) -> bytes:
+    """The zlib stream of a JSON object with these members."""
+    text = f"{{{','.join(members)}}}".encode()
+    size = len(text)
+    if size > _STORED_BYTES:
+        return zlib.compress(text, 1)
+    head = b"\x78\x01\x01" + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little")
+    return head + text + zlib.adler32(text).to_bytes(4, "big")
 
 
 def _inflate(token: bytes) -> bytes:

@@ -212,6 +212,8 @@ def kafka_settings(path: Path, config: ServiceConfig) -> KafkaSettings:
         max_record_bytes=config.max_record_bytes,
         session_timeout_s=table.session_timeout_s,
         transaction_timeout_s=table.transaction_timeout_s,
+        gather_s=table.gather_s,
+        linger_s=table.linger_s,
         reread_s=_reread_s(config.join.settings),
     )
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from inspector.access.exposure import is_loopback
 from inspector.access.settings import AccessSettings
+from inspector.engines.cores import usable_cores
 from inspector.engines.engine import EngineSettings
 from inspector.gateway.certificates import TlsFiles
 from inspector.gateway.settings import GatewaySettings
@@ -153,6 +154,8 @@ class KafkaTable(Table):
     """Login at the brokers; without the table none."""
     session_timeout_s: Seconds = _KAFKA.session_timeout_s
     transaction_timeout_s: Seconds = _KAFKA.transaction_timeout_s
+    gather_s: float = Field(default=_KAFKA.gather_s, ge=0, le=1)
+    linger_s: float = Field(default=_KAFKA.linger_s, ge=0, le=1)
 
 
 class JoinTable(Table):
@@ -203,8 +206,11 @@ class WorkerTable(Table):
     """Folder of deployed bundles, shared by all workers of the lines: `inspector deploy` writes there."""
     engines: tuple[EngineWish, ...] = Field(default=DEFAULT_ENGINES, min_length=1)
     """In order of preference: the first one that the bundle is compiled for and that runs on this machine is used."""
+    cores: int | None = Field(default=None, ge=1, le=256)
+    """Processor cores that the worker uses; without a value all that its process may use (affinity and quota). With 1,
+    one thread reads, joins, judges and commits; from 2 on, another one judges."""
     threads: int = Field(default=1, ge=1, le=256)
-    """Threads of each engine session."""
+    """Threads of each engine session, in addition to `cores`."""
     max_batch: int = Field(default=MAX_BATCH, ge=1, le=256)
     """Most pieces in one run of an expert."""
     commit_delay_s: Seconds = _PIPELINE.commit_delay_s
@@ -217,6 +223,10 @@ class WorkerTable(Table):
     review_after_s: Seconds = _OVERLOAD.review_after_s
     max_p99_s: Seconds | None = _BUDGET.max_p99_s
     max_cpu_share: float | None = Field(default=_BUDGET.max_cpu_share, gt=0, le=256)
+
+    @property
+    def num_cores(self) -> int:
+        return usable_cores() if self.cores is None else self.cores
 
     @property
     def engine_preferences(self) -> tuple[EngineSettings, ...]:
@@ -270,7 +280,9 @@ class GatewayTable(Table):
     read_back_s: Seconds = _GATEWAY.read_back_s
     send_timeout_s: Seconds = _GATEWAY.send_timeout_s
     inspect_concurrency: int = Field(default=_GATEWAY.inspect_concurrency, ge=1, le=256)
+    inspect_batch: int = Field(default=_GATEWAY.inspect_batch, ge=1, le=64)
     inspect_queue: int = Field(default=_GATEWAY.inspect_queue, ge=0, le=1024)
+    inspect_queue_bytes: Bytes = _GATEWAY.inspect_queue_bytes
 
     @model_validator(mode="after")
     def _protected(self) -> Self:

@@ -27,3 +27,6 @@ class EmbeddedSettings:
     transaction open."""
     look_s: float = 0.005
     """How often a waiting poll checks for new records; half as often after a second without any."""
+    gather_s: float = 0.01
+    """While records come in a stream, a worker looks at most this often: verdicts come later by at most this, and each
+    look costs as much as several records."""

@@ -41,6 +41,7 @@ class EmbeddedSource:
         self._waiting = False
         self._lag: dict[TopicPartition, int] = {}
         self._count_s = 0.0
+        self._gather_until_s = 0.0
 
     def poll(self, timeout_s: float) -> Batch:
         """Returns records as soon as there are some. Retries a file that cannot be read now, and counts its partitions
@@ -211,10 +212,13 @@ class EmbeddedSource:
 
     def _read(self, epoch: Epoch, deadline: Deadline) -> Batch:
         self._beat(epoch)
+        deadline.sleep(max(0.0, self._gather_until_s - time.monotonic()))
         while True:
             seen = self._store.changes_seen()
             batch = self._snapshot(epoch)
             if batch.records or batch.lost or deadline.is_over:
+                is_stream = bool(batch.records) and not batch.unread - self._paused
+                self._gather_until_s = time.monotonic() + self._settings.gather_s if is_stream else 0.0
                 return batch
             self._store.wait(seen, deadline)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import replace
+from functools import lru_cache
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -15,11 +16,11 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from streams.kafka.answers import LOG_APPEND_TIME, Message, UnreadableMessage
-from streams.kafka.fetching import ResilientConsumer
+from streams.kafka.fetching import AT_ONCE, Gathering, ResilientConsumer
 from streams.kafka.settings import KafkaSettings, client_options, reader_options, writer_options
 from streams.kafka.transactional import BoundedProducer, PatientClient
 from streams.log import LogError, LogStoppedError
-from streams.outage import Outage, OutageLines, OutagePolicy
+from streams.outage import Outage, OutageLines, OutagePolicy, SharedOutage
 from streams.records import MAX_TYPE, TYPE_HEADER, Record
 
 log = logging.getLogger("inspector.streams.kafka")
@@ -63,7 +64,7 @@ def fatal_error(settings: KafkaSettings, error: kafka_errors.KafkaError) -> LogE
 
 
 def connection_monitor(settings: KafkaSettings) -> Outage:
-    """Whether the cluster answers."""
+    """Whether the cluster answers. All clients of a process together say once a minute that it does not."""
     servers = ",".join(settings.bootstrap_servers)
 
     def begins(reason: object) -> str:
@@ -73,7 +74,14 @@ def connection_monitor(settings: KafkaSettings) -> Outage:
         text = reason if isinstance(reason, str) else repr(reason)
         return f"Kafka at {servers} accepts connections, but a request failed: {text}. Retrying."
 
-    return Outage(OutageLines(log, begins, "Kafka answers again."), OutagePolicy(0.1, 5.0, remind_s=math.inf))
+    lines = OutageLines(log, begins, "Kafka answers again.")
+    return Outage(lines, OutagePolicy(0.1, 5.0), shared=_shared(servers))
+
+
+@lru_cache(maxsize=64)
+def _shared(servers: str) -> SharedOutage:
+    """Of all clients of this process: a floor has seven and more."""
+    return SharedOutage()
 
 
 def connection_problem(settings: KafkaSettings) -> str | None:
@@ -188,20 +196,21 @@ def open_group_consumer(settings: KafkaSettings) -> ResilientConsumer:
         "heartbeat_interval_ms": min(1000, round(settings.session_timeout_s * 250)),
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
-    return _open(settings, lambda: ResilientConsumer(**options))
+    gathering = Gathering(round(settings.gather_s * 1000))
+    return _open(settings, lambda: ResilientConsumer(gathering, **options))
 
 
 def open_reader(settings: KafkaSettings, **changes: int) -> ResilientConsumer:
     """A consumer without a group, for partitions that are assigned by hand. `changes` are options of kafka-python."""
     options = reader_options(settings) | {"client_id": f"{settings.worker}-reader"} | changes
-    return _open(settings, lambda: ResilientConsumer(**options))
+    return _open(settings, lambda: ResilientConsumer(AT_ONCE, **options))
 
 
 def open_producer(settings: KafkaSettings) -> KafkaProducer:
     """A producer without transactions that survives an outage of weeks."""
     options = writer_options(settings) | {
         "client_id": f"{settings.worker}-publisher",
-        "linger_ms": 5,
+        "linger_ms": round(settings.linger_s * 1000),
         "delivery_timeout_ms": 2**31 - 1,
         "max_block_ms": 2_000,
     }

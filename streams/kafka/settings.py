@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Literal
 
+from streams.kafka.selector import QuietSelector
 from streams.log import LogError
 from streams.records import MAX_RECORD_BYTES
 
@@ -75,6 +76,11 @@ class KafkaSettings:
     """A worker that is silent for this long loses its partitions."""
     transaction_timeout_s: float = 10.0
     """The broker ends a transaction that is open for this long."""
+    gather_s: float = 0.015
+    """While records come in a stream, a broker collects them for this long before it answers a worker: verdicts come
+    later by at most this, and fewer answers cost brokers and workers less. 0 asks for every record at once."""
+    linger_s: float = 0.005
+    """A producer of cameras, sensors and replay collects records for this long before it sends them."""
     request_timeout_ms: int = 30_000
     connect_timeout_s: float = 5.0
     stop: Event | None = field(default=None, compare=False, repr=False)
@@ -103,6 +109,7 @@ def client_options(settings: KafkaSettings) -> dict[str, object]:
         "bootstrap_timeout_ms": int(settings.connect_timeout_s * 1000),
         "reconnect_backoff_ms": 50,
         "reconnect_backoff_max_ms": 2_000,
+        "selector": QuietSelector,
     }
     if security.protocol.startswith("sasl"):
         options["sasl_mechanism"] = security.mechanism

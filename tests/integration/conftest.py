@@ -21,14 +21,10 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""A broker that lives for a minute is not worth optimising: it takes a third less computing time so."""
-
-
 def start(data: Path, config: dict[str, str], scram: dict[str, str] | None = None) -> Broker:
     check_mark("Kafka")
     config = {"group.min.session.timeout.ms": "500", **config}
-    broker = Broker(data, config, scram, java=QUICK_START)
+    broker = Broker(data, config, scram)
     try:
         broker.start()
     except BrokerError as exc:

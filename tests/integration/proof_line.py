@@ -26,7 +26,7 @@ from inspector.simulation.pieces import LineSettings
 from streams.kafka.topics import TopicPlan, create_topics
 from tests.benchmarks.publisher import Pool
 from tests.benchmarks.setting import inspector
-from tests.integration.conftest import QUICK_START, free_ports
+from tests.integration.conftest import free_ports
 from tests.integration.faults import ROOT, WorkerProcess
 from tests.integration.outside_reader import TopicRecord, read_sqlite, read_topic
 from tests.integration.verdict_count import Inspected, VerdictCount, count
@@ -215,7 +215,7 @@ class Progress:
 def broker_in(folder: Path) -> Iterator[tuple[str, Broker]]:
     """A broker on free ports, with its data in `folder`."""
     port, controller = free_ports(2)
-    broker = Broker(folder, properties(port, controller, folder), java=QUICK_START)
+    broker = Broker(folder, properties(port, controller, folder))
     broker.start()
     try:
         yield f"127.0.0.1:{port}", broker

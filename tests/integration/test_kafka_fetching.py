@@ -1,5 +1,6 @@
 """Reading continues after a pause with all records that the client held at its start. Against a real broker."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +11,8 @@ from kafka import TopicPartition
 
 from streams.kafka import fetching
 from streams.kafka.client import open_reader
-from streams.kafka.fetching import ResilientConsumer
+from streams.kafka.fetching import Gathering, ResilientConsumer
+from streams.kafka.settings import reader_options
 from tests.integration.kafka_line import KafkaLine
 
 pytestmark = pytest.mark.broker
@@ -94,3 +96,37 @@ def test_offsets_of_a_topic_that_is_not_known_yet_are_waited_for(line: KafkaLine
         consumer.assign([known])
         assert consumer.end_offsets([known]) == {known: 0}
         assert consumer.end_offsets([known, unknown]) == {known: 0, unknown: 0}
+
+
+def test_records_of_a_stream_come_in_one_answer(line: KafkaLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker answers when it has `min_bytes`, long before `wait_ms`."""
+    monkeypatch.setattr(fetching, "FLOWING_S", math.inf)
+    with closing(ResilientConsumer(Gathering(60_000, min_bytes=1500), **reader_options(line.settings))) as consumer:
+        at = TopicPartition(line.topics.of("frames"), 0)
+        consumer.assign([at])
+        consumer.seek_to_beginning()
+        line.publish([b"first" * 200])
+        assert polled(consumer) == [b"first" * 200]
+        line.publish([b"second" * 200])
+        assert not consumer.poll(timeout_ms=300)
+        line.publish([b"third" * 200])
+        assert polled(consumer) == [b"second" * 200, b"third" * 200]
+
+
+def test_the_first_record_after_a_pause_comes_at_once(line: KafkaLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "FLOWING_S", 0.0)
+    with closing(ResilientConsumer(Gathering(60_000), **reader_options(line.settings))) as consumer:
+        consumer.assign([TopicPartition(line.topics.of("frames"), 0)])
+        consumer.seek_to_beginning()
+        for value in (b"first", b"second"):
+            line.publish([value])
+            assert polled(consumer) == [value]
+
+
+def polled(consumer: ResilientConsumer, timeout_s: float = 30.0) -> list[bytes]:
+    """The values of the next poll that returns some."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if by_partition := consumer.poll(timeout_ms=100):
+            return [message.value for messages in by_partition.values() for message in messages]
+    raise AssertionError(f"no record within {timeout_s} s")

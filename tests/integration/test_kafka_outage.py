@@ -13,7 +13,7 @@ from deploy.kafka.run import Broker, properties
 from streams.join.offset_metadata import OffsetMetadata
 from streams.log import Position
 from streams.records import Output, TopicPartition
-from tests.integration.conftest import QUICK_START, free_ports, start
+from tests.integration.conftest import free_ports, start
 from tests.integration.kafka_line import FRAME, KafkaLine, poll_for, poll_until
 
 pytestmark = pytest.mark.broker
@@ -108,7 +108,7 @@ def test_a_broker_killed_within_a_transaction_costs_seconds(broker: tuple[Broker
 
 def test_opening_waits_for_a_cluster_that_is_not_there_yet(tmp_path: Path) -> None:
     port, controller = free_ports(2)
-    kafka = Broker(tmp_path, properties(port, controller, tmp_path), java=QUICK_START)
+    kafka = Broker(tmp_path, properties(port, controller, tmp_path))
     line = KafkaLine.named(f"127.0.0.1:{port}", "late")
     begin = threading.Timer(0.5, kafka.start)
     begin.start()

@@ -87,7 +87,7 @@ def judged(line: ServiceLine, piece: str, source: str = "top") -> Verdict:
 @pytest.fixture(scope="module")
 def python_producer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("python")
-    for name in ("producer.py", "sensor.py"):
+    for name in ("publish.py", "producer.py", "sensor.py"):
         shutil.copy(EXAMPLES / name, folder)
     run([sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), "--python_out=.", "records.proto"], folder)
     return folder

@@ -11,21 +11,29 @@ from numpy.typing import NDArray
 from inspector import Inspector
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle
-from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split, write_manifest
+from inspector.dataset.manifest import ImageRow, Label, ManifestError, PieceRow, Split, read_manifest, write_manifest
+from inspector.engines.engine import EngineSettings
 from inspector.evaluation.evaluate import evaluate
 from inspector.framing.tables import CameraFraming
+from inspector.recipe.recipe import Camera, Recipe
 from inspector.training.checkpoint import load_checkpoint, save_checkpoint
 from inspector.training.config import HeadFitting, ImageExpert, TrainConfig
 from inspector.training.export import write_bundle
-from inspector.training.good_only.fit import GoodOptions, fit_good_only
+from inspector.training.good_only.fit import fit_good_only
+from inspector.training.good_only.good_pieces import GoodOptions
 from inspector.training.parity_set import Sampling, add_parity_set
 from inspector.training.train import Training, train
 from inspector.training.trainer import TrainOptions
+from protos.inspection.v1.verdict_pb2 import Decision
+from streams.embedded import EmbeddedLog
+from tests.bundles import judge_of
+from tests.two_ways import inspected, replayed
 
 pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
 
 NUM: dict[Split, int] = {"train": 24, "calibration": 16, "test": 8}
 SIDE_PX = 96
+TOP = Camera(name="top")
 REGION = (((8.0, 8.0), (56.0, 8.0), (56.0, 88.0), (8.0, 88.0)),)
 EXPERT = ImageExpert(
     name="top-full", modality="top", scout=False, encoder="test_efficientnet", readout="kernel", stages=(0, 1),
@@ -92,7 +100,7 @@ def test_the_bundle_keeps_the_region_and_evaluation_uses_it(manifest: Path, bund
     framing = schema_of(bundle).modalities[0].framing
     assert framing is not None
     assert framing.region == REGION
-    evaluation = evaluate(bundle, manifest, "test", 0.05, silent)
+    evaluation = evaluate(bundle, manifest, "test", 0.05, silent).report
     scores = {piece.piece_id: piece.score for piece in evaluation.pieces_routed}
     good = [score for name, score in scores.items() if int(name.split("-")[1]) % 2 == 0 and score is not None]
     bad = [score for name, score in scores.items() if int(name.split("-")[1]) % 2 == 1 and score is not None]
@@ -112,6 +120,29 @@ def test_what_lies_outside_changes_no_score_in_python(manifest: Path, bundle: Pa
     assert judge.inspect({"top": touched}).score != first.score
 
 
+def test_inspect_and_a_replayed_line_see_the_region_that_evaluation_sees(
+    manifest: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """Outside of the region the pictures that are sent are black; those that evaluation reads are not."""
+    spoiled = tmp_path / "manifest.jsonl"
+    for row in (rows := read_manifest(manifest)):
+        image = stored(manifest, row.piece_id)
+        image[:, 57:], image[:8], image[89:] = 0, 0, 0
+        cv2.imwrite(str(tmp_path / row.images[0].path), image)
+    write_manifest(spoiled, rows)
+    expected = {
+        piece.piece_id: piece for piece in evaluate(bundle, manifest, "test", 0.05, silent).report.pieces_routed
+    }
+    recipe = Recipe(name="disc", version="1", product="disc", bundle=bundle, backlog="judge", cameras=(TOP,))
+    judge = judge_of([recipe], EngineSettings("onnx", threads=1))
+    for way in (inspected(spoiled, recipe), replayed(spoiled, recipe, EmbeddedLog(tmp_path / "log.sqlite"))):
+        verdicts = {verdict.inspection.piece_id: verdict for verdict in judge.judge(way)}
+        assert verdicts.keys() == expected.keys()
+        for name, verdict in verdicts.items():
+            assert Decision.Name(verdict.decision) == f"DECISION_{expected[name].decision}"
+            assert verdict.defect_score == pytest.approx(expected[name].score, abs=1e-6)
+
+
 def test_a_checkpoint_keeps_it_and_engines_agree_on_framed_pieces(
     manifest: Path, training: Training, bundle: Path
 ) -> None:
@@ -126,7 +157,7 @@ def test_a_checkpoint_keeps_it_and_engines_agree_on_framed_pieces(
 
 def test_a_fit_of_good_pieces_has_it_too(manifest: Path) -> None:
     cameras = {"top": CameraFraming(region=REGION)}
-    fitted = fit_good_only(manifest, GoodOptions(cameras=cameras), silent)
+    fitted = fit_good_only(manifest, GoodOptions(cameras=cameras), silent).bundle
     assert fitted.modalities[0].framing is not None
     write_bundle(manifest.parent / "good", fitted)
     judge = Inspector.from_pretrained(manifest.parent / "good")

@@ -258,3 +258,25 @@ def test_a_log_of_a_later_version_is_refused(path: Path) -> None:
         db.execute("PRAGMA user_version = 7")
     with pytest.raises(LogError, match="version 7, expected at most 2"):
         EmbeddedLog(path)
+
+
+def test_records_of_a_stream_are_gathered(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EmbeddedLog(path, EmbeddedSettings(gather_s=60.0))
+    with closing(log.publisher()) as publisher, closing(log.source(["l1"], "qa", "w")) as source:
+        source.poll(0)
+        publisher.publish(frames(b"first"))
+        assert values(source.poll(0)) == [b"first"]
+        publisher.publish(frames(b"second"))
+        monkeypatch.setattr("streams.deadline.time.sleep", lambda _: publisher.publish(frames(b"third")))
+        assert values(source.poll(30.0)) == [b"second", b"third"]
+
+
+def test_a_backlog_is_read_without_a_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EmbeddedLog(path, EmbeddedSettings(gather_s=60.0, max_poll_records=1))
+    publish(log, *frames(b"first", b"second"))
+    naps: list[float] = []
+    with closing(log.source(["l1"], "qa", "w")) as source:
+        source.poll(0)
+        monkeypatch.setattr("streams.deadline.time.sleep", naps.append)
+        assert [values(source.poll(30.0)) for _ in range(2)] == [[b"first"], [b"second"]]
+    assert not any(naps)
