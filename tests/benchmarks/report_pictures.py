@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from inspector.dataset.manifest import PieceRow, Split, read_manifest, write_manifest
-from inspector.evaluation.evaluate import evaluated
+from inspector.evaluation.evaluate import evaluate
 from inspector.report.from_evaluation import evaluation_content
 from inspector.report.page import write_page
 from inspector.simulation.dataset import write_dataset
@@ -49,7 +49,7 @@ def main() -> None:
 def write_report(folder: Path) -> Path:
     rows = [row for lot in LOTS for row in simulated(folder, lot)]
     write_manifest(folder / "manifest.jsonl", rows)
-    complete = evaluated(BUNDLE, folder / "manifest.jsonl", "test", 0.05, lambda stage, done, total: None)
+    complete = evaluate(BUNDLE, folder / "manifest.jsonl", "test", 0.05, lambda stage, done, total: None)
     return write_page(evaluation_content(complete), folder / "report.html")
 
 

@@ -16,7 +16,7 @@ from protos.inspection.v1.verdict_pb2 import Verdict
 from tests.integration.conftest import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-START_BUDGET_S, STOP_BUDGET_S = 60.0, 20.0
+START_BUDGET_S, STOP_BUDGET_S = 180.0, 20.0
 
 
 @dataclass(frozen=True)

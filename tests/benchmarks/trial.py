@@ -4,13 +4,16 @@ Lag is the event time of the newest frame handed to the log less that of the new
 """
 
 import json
+import math
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO
 
 import numpy as np
@@ -21,8 +24,19 @@ from tests.benchmarks.setting import Receipt, Receiver, Setting, process, servic
 
 WARM_UP_S = 5.0
 PATIENCE_S = 30.0
+MINUTE_S = 60.0
 MAX_GROWTH_S = 0.5
 """Lag that grows by less over a trial does not grow: the noise of its samples is about as large."""
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What one minute of a trial showed."""
+
+    achieved: float
+    p99_ms: float
+    rss_mib: float
+    """Of the service at its end."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,10 @@ class Trial:
     max_lag_s: float
     behind_s: float
     """How late the publisher was."""
+    stations: int = 0
+    window_ms: float = 250.0
+    """Of sound, which every piece waits for."""
+    minutes: Sequence[Minute] = ()
 
     @property
     def keeps_up(self) -> bool:
@@ -66,15 +84,62 @@ class Usage:
         return {name: spent.user + spent.system for name, spent in times.items()}
 
 
-def run_trial(setting: Setting, policy: str, rate: float, seconds: float, broker_pid: int | None) -> Trial:
-    publisher = [sys.executable, "-m", "tests.benchmarks.publisher", "--config", str(setting.config)]
-    with service(setting) as served, Receiver(setting.address) as receiver:
-        command = [*publisher, "--rate", str(rate), "--seconds", str(seconds)]
-        with process(command, setting.folder / "publisher.log") as published:
-            pids = {"service": served.pid, "publisher": published.pid, "client": os.getpid()}
-            pids |= {"broker": broker_pid} if broker_pid else {}
-            usage = Usage({name: psutil.Process(pid) for name, pid in pids.items()})
-            return _measure(policy, rate, usage, _lines(published.stdout), receiver)
+@dataclass
+class Tally:
+    """What a trial keeps of the verdicts that it receives."""
+
+    latencies_ms: "array[float]" = field(default_factory=lambda: array("d"))
+    """Capture to receipt, in order of receipt."""
+    pieces: set[str] = field(default_factory=set)
+    review: int = 0
+    experts: Counter[bool] = field(default_factory=Counter)
+    """Experts that ran and that did not."""
+    newest_ns: dict[str, int] = field(default_factory=dict)
+    """Capture of the newest piece judged, by station."""
+
+    def __len__(self) -> int:
+        return len(self.latencies_ms)
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        for verdict, received_ns in receipts:
+            station = verdict.inspection.station
+            self.latencies_ms.append((received_ns - verdict.capture_ns) / 1e6)
+            self.pieces.add(verdict.inspection.piece_id)
+            self.review += verdict.decision == DECISION_REVIEW
+            self.experts.update(run.ran for run in verdict.experts)
+            self.newest_ns[station] = max(verdict.capture_ns, self.newest_ns.get(station, 0))
+
+    @property
+    def slowest_ns(self) -> int:
+        """Newest piece of the station that is furthest behind: a starved partition shows."""
+        return min(self.newest_ns.values(), default=0)
+
+    def percentile_ms(self, share: float, first: int, last: int) -> float:
+        return float(np.percentile(self.latencies_ms[first:last], share)) if last > first else math.nan
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a trial publishes."""
+
+    policy: str
+    rate: float
+    seconds: float
+    chunk_s: float = 0.1
+
+
+def run_trial(setting: Setting, load: Load, broker_pid: int | None) -> Trial:
+    command = [sys.executable, "-m", "tests.benchmarks.publisher", "--config", str(setting.config)]
+    command += ["--rate", str(load.rate), "--seconds", str(load.seconds), "--chunk-s", str(load.chunk_s)]
+    with (
+        service(setting) as served,
+        Receiver(setting.address) as receiver,
+        process(command, setting.folder / "publisher.log") as published,
+    ):
+        pids = {"service": served.pid, "publisher": published.pid, "client": os.getpid()}
+        pids |= {"broker": broker_pid} if broker_pid else {}
+        usage = Usage({name: psutil.Process(pid) for name, pid in pids.items()})
+        return Measurement(load, usage, receiver).run(_lines(published.stdout))
 
 
 def _lines(source: "IO[str] | None") -> "queue.SimpleQueue[dict[str, float] | None]":
@@ -90,69 +155,77 @@ def _lines(source: "IO[str] | None") -> "queue.SimpleQueue[dict[str, float] | No
     return reports
 
 
-def _measure(
-    policy: str, rate: float, usage: Usage, reports: "queue.SimpleQueue[dict[str, float] | None]", receiver: Receiver
-) -> Trial:
-    receipts: list[Receipt] = []
-    lags: list[tuple[float, float]] = []
-    marks: list[tuple[float, int, dict[str, float]]] = []
-    facts: dict[str, float] = {}
-    begin_s: float | None = None
-    while (report := reports.get()) is not None:
-        receipts += receiver.drain()
-        facts |= report
-        if "captured_ns" not in report:
-            continue
-        now_s = time.monotonic()
-        begin_s = now_s if begin_s is None else begin_s
-        if now_s - begin_s > WARM_UP_S:
-            lags.append((now_s, (report["captured_ns"] - _slowest_ns(receipts)) / 1e9))
-            marks = [*marks[:1], (now_s, len(receipts), usage.cpu_s())]
-    rss_mib = usage.processes["service"].memory_info().rss / 2**20
-    deadline_s = time.monotonic() + PATIENCE_S
-    while len(receipts) < facts["pieces"] and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-        receipts += receiver.drain()
-    return _trial(policy, rate, receipts, np.array(lags), marks, facts, rss_mib)
+Mark = tuple[float, int, dict[str, float]]
+"""Moment, number of verdicts, processor time."""
 
 
-def _slowest_ns(receipts: list[Receipt]) -> int:
-    """Capture of the newest piece judged at the station that is furthest behind: a starved partition shows."""
-    newest: dict[str, int] = {}
-    for verdict, _ in receipts:
-        station = verdict.inspection.station
-        newest[station] = max(verdict.capture_ns, newest.get(station, 0))
-    return min(newest.values(), default=0)
+class Measurement:
+    """Follows one run from its first piece to its last verdict."""
 
+    def __init__(self, load: Load, usage: Usage, receiver: Receiver) -> None:
+        self._load, self._usage, self._receiver = load, usage, receiver
+        self._tally = Tally()
+        self._lags: list[tuple[float, float]] = []
+        self._marks: list[Mark] = []
+        self._minutes: list[Minute] = []
+        self._minute: tuple[float, int] | None = None
+        """Beginning of the current minute, and number of verdicts then."""
 
-def _trial(
-    policy: str,
-    rate: float,
-    receipts: list[Receipt],
-    lags: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
-    marks: list[tuple[float, int, dict[str, float]]],
-    facts: Mapping[str, float],
-    rss_mib: float,
-) -> Trial:
-    (from_s, first, cpu_before), (to_s, last, cpu_after) = marks
-    counted = [(received_ns - verdict.capture_ns) / 1e6 for verdict, received_ns in receipts[first:last]]
-    pieces = {verdict.inspection.piece_id for verdict, _ in receipts}
-    experts = [run for verdict, _ in receipts for run in verdict.experts]
-    slope = float(np.polyfit(lags[:, 0], lags[:, 1], 1)[0])
-    p50, p95, p99 = (float(np.percentile(counted, share)) for share in (50, 95, 99))
-    return Trial(
-        policy=policy,
-        offered=rate,
-        achieved=(last - first) / (to_s - from_s),
-        latency_ms=(p50, p95, p99),
-        cpu_ms={name: (cpu_after[name] - cpu_before[name]) * 1e3 / (last - first) for name in cpu_after},
-        rss_mib=rss_mib,
-        review=sum(verdict.decision == DECISION_REVIEW for verdict, _ in receipts) / len(receipts),
-        experts_run=sum(run.ran for run in experts),
-        experts_skipped=sum(not run.ran for run in experts),
-        missing=int(facts["pieces"]) - len(pieces),
-        doubled=len(receipts) - len(pieces),
-        growth_s=slope * (to_s - from_s),
-        max_lag_s=float(lags[:, 1].max()),
-        behind_s=facts.get("behind_s", 0.0),
-    )
+    def run(self, reports: "queue.SimpleQueue[dict[str, float] | None]") -> Trial:
+        facts: dict[str, float] = {}
+        begin_s: float | None = None
+        while (report := reports.get()) is not None:
+            self._tally.take(self._receiver.drain())
+            facts |= report
+            if "captured_ns" not in report:
+                continue
+            now_s = time.monotonic()
+            begin_s = now_s if begin_s is None else begin_s
+            if now_s - begin_s > WARM_UP_S:
+                self._look(now_s, report["captured_ns"])
+        rss_mib = self._rss_mib()
+        self._wait_for_rest(facts["pieces"])
+        return self._trial(facts, rss_mib)
+
+    def _look(self, now_s: float, captured_ns: float) -> None:
+        self._lags.append((now_s, (captured_ns - self._tally.slowest_ns) / 1e9))
+        self._marks = [*self._marks[:1], (now_s, len(self._tally), self._usage.cpu_s())]
+        from_s, first = self._minute = self._minute or (now_s, len(self._tally))
+        if now_s - from_s >= MINUTE_S:
+            achieved = (len(self._tally) - first) / (now_s - from_s)
+            p99_ms = self._tally.percentile_ms(99, first, len(self._tally))
+            self._minutes.append(Minute(achieved, p99_ms, self._rss_mib()))
+            self._minute = now_s, len(self._tally)
+
+    def _rss_mib(self) -> float:
+        return float(self._usage.processes["service"].memory_info().rss) / 2**20
+
+    def _wait_for_rest(self, num_pieces: float) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while len(self._tally) < num_pieces and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+            self._tally.take(self._receiver.drain())
+
+    def _trial(self, facts: Mapping[str, float], rss_mib: float) -> Trial:
+        (from_s, first, cpu_before), (to_s, last, cpu_after) = self._marks
+        tally, lags = self._tally, np.array(self._lags)
+        slope = float(np.polyfit(lags[:, 0], lags[:, 1], 1)[0])
+        p50, p95, p99 = (tally.percentile_ms(share, first, last) for share in (50, 95, 99))
+        return Trial(
+            policy=self._load.policy,
+            offered=self._load.rate,
+            achieved=(last - first) / (to_s - from_s),
+            latency_ms=(p50, p95, p99),
+            cpu_ms={name: (cpu_after[name] - cpu_before[name]) * 1e3 / (last - first) for name in cpu_after},
+            rss_mib=rss_mib,
+            review=tally.review / len(tally),
+            experts_run=tally.experts[True],
+            experts_skipped=tally.experts[False],
+            missing=int(facts["pieces"]) - len(tally.pieces),
+            doubled=len(tally) - len(tally.pieces),
+            growth_s=slope * (to_s - from_s),
+            max_lag_s=float(lags[:, 1].max()),
+            behind_s=facts.get("behind_s", 0.0),
+            stations=int(facts["stations"]),
+            minutes=tuple(self._minutes),
+        )

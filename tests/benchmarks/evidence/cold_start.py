@@ -33,15 +33,11 @@ from inspector.training.good_only.descriptors import (
     select_rows,
 )
 from inspector.training.good_only.fit import (
-    GoodOptions,
-    calibrations,
     fit_good_only,
-    fused,
-    good_pieces,
     good_recordings,
-    held_by_piece,
-    noisy_or_head,
 )
+from inspector.training.good_only.good_pieces import GoodOptions, good_pieces
+from inspector.training.good_only.limits import calibrations, fused, held_by_piece, noisy_or_head
 from tests.benchmarks.evidence.bench import Bench
 from tests.benchmarks.evidence.spread import spread
 from tests.benchmarks.evidence.table import Line, Plot, Table
@@ -210,7 +206,9 @@ def alone_s(manifest: Path, backbone: Backbone | None) -> tuple[float, float]:
     """CPU-seconds of fitting on 50 good pieces and of writing the bundle: the command's work after its imports."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        draft = fit_good_only(manifest, GoodOptions(pieces=ALONE, backbone=backbone), lambda stage, done, total: None)
+        draft = fit_good_only(
+            manifest, GoodOptions(pieces=ALONE, backbone=backbone), lambda stage, done, total: None
+        ).bundle
         fitted = time.process_time()
         write_bundle(Path(folder) / "bundle", draft)
         return fitted - start, time.process_time() - fitted

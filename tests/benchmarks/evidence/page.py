@@ -56,7 +56,7 @@ def write_page(page: Path, plots: Path, tables: Sequence[Table], seconds: float)
         parts.append(table.markdown())
         for plot in table.plots:
             path = plots / f"{plot.name}.svg"
-            _draw(plot, path)
+            draw(plot, path)
             parts.append(f"![{plot.title}]({_link(page, path)})\n")
     page.write_text("\n".join(parts), encoding="utf-8")
 
@@ -65,7 +65,7 @@ def _link(page: Path, path: Path) -> str:
     return path.resolve().relative_to(page.resolve().parent).as_posix()
 
 
-def _draw(plot: Plot, path: Path) -> None:
+def draw(plot: Plot, path: Path) -> None:
     """Imports matplotlib, for which the page's tables need not wait."""
     import matplotlib as mpl
     from matplotlib import pyplot as plt
