@@ -3,8 +3,9 @@ sink that dies."""
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from inspector.recipe.decision import DecisionResult
 from inspector.recipe.recipe import Camera, Recipe, Sensor
 from inspector.recipe.recipes import Recipes
 from inspector.verdicts.blank import blank_verdict
+from inspector.verdicts.judge import Judge
 from inspector.worker.metrics import WorkerMetrics
 from inspector.worker.pipeline import Pipeline
 from inspector.worker.settings import PipelineSettings
@@ -105,16 +107,45 @@ def build(
     decoder: Decoder | None = None,
     large: LargeImages | None = None,
     pipeline: PipelineSettings | None = None,
+    wrapped: Callable[[StubJudge], Judge] = lambda judge: judge,
 ) -> tuple[Pipeline, StubJudge]:
-    """The product's pipeline over a stub judge."""
+    """The product's pipeline over a stub judge, which may be `wrapped` in another one."""
     metrics = metrics or WorkerMetrics(CollectorRegistry())
     recipes = Recipes([RECIPE])
     judge = StubJudge(recipes)
     resolver = Resolver(ReferenceSettings(), Limits())
     settings = ShardSettings("qa", ("line-1",), join or JoinSettings(), Limits())
+    decoder = decoder or Decoder(num_ahead=running.num_ahead)
     shards = Shards(settings, recipes, resolver, metrics, decoder, large)
-    settled = pipeline or PipelineSettings()
-    return Pipeline(source, sink, shards, judge, settled, metrics, lambda _: RECIPE.deadline_s), judge
+    settled = replace(pipeline or PipelineSettings(), cores=running.cores)
+    built = Pipeline(source, sink, shards, wrapped(judge), settled, metrics, lambda _: RECIPE.deadline_s)
+    running.pipelines.append(built)
+    return built, judge
+
+
+@dataclass
+class Running:
+    """Pipelines that a test has built, and the cores that they use."""
+
+    cores: int = 1
+    pipelines: list[Pipeline] = field(default_factory=list)
+
+    @property
+    def num_ahead(self) -> int:
+        return self.cores if self.cores > 1 else 0
+
+    @contextmanager
+    def on(self, cores: int) -> Iterator[None]:
+        self.cores = cores
+        try:
+            yield
+        finally:
+            for pipeline in self.pipelines:
+                pipeline.close()
+            self.cores, self.pipelines = 1, []
+
+
+running = Running()
 
 
 def written(path: Path, kind: str) -> list[bytes]:

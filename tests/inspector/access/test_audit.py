@@ -19,7 +19,7 @@ from inspector.access.audit.files import HEADS_FILE, LOG_FILE, lines_of
 from inspector.access.audit.heads import HeadSender, HeadsError, heads_at, newest_head, send_head
 from inspector.access.audit.key import KEY_FILE, PUBLIC_FILE, PublicKey
 from inspector.access.audit.log import AuditLog
-from inspector.access.audit.open import open_audit
+from inspector.access.audit.open import open_audit, warn_of_lone_log
 from inspector.access.audit.protocol import AuditError, OutcomeUnknownError
 from inspector.access.audit.record import MAX_LINE_BYTES, parsed, parsed_head
 from inspector.access.audit.verify import verify
@@ -221,11 +221,12 @@ def test_a_key_without_a_log_does_not_begin_another_one(copy: Path, left: bytes 
 
 
 def test_a_service_that_sends_its_heads_nowhere_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with open_audit(AuditSettings(tmp_path / "audit")):
-        assert "heads_to" in caplog.text
-    caplog.clear()
-    with open_audit(AuditSettings(tmp_path / "audit", heads_to=str(tmp_path / "heads"))):
-        assert "heads_to" not in caplog.text
+    warn_of_lone_log(AuditSettings(tmp_path / "audit", heads_to=str(tmp_path / "heads")))
+    assert "heads_to" not in caplog.text
+    warn_of_lone_log(AuditSettings(tmp_path / "audit"))
+    assert caplog.text.count("heads_to") == 1
+    with open_audit(AuditSettings(tmp_path / "audit")), open_audit(AuditSettings(tmp_path / "audit")):
+        assert caplog.text.count("heads_to") == 1
 
 
 def test_a_crash_while_a_head_is_written_leaves_a_log_that_goes_on(copy: Path) -> None:

@@ -218,13 +218,13 @@ def test_a_process_notices_that_a_closed_segment_was_cut(copy: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, traceback
 from pathlib import Path
 from inspector.access.audit.log import AuditLog
 from inspector.access.principal import Principal
 from inspector.access.roles import Role
 
-left = int(sys.argv[2])
+left = 0
 def counted(call):
     def perform(*arguments, **named):
         global left
@@ -234,29 +234,45 @@ def counted(call):
         return call(*arguments, **named)
     return perform
 
-log = AuditLog(Path(sys.argv[1]), segment_bytes=1)
-for name in ("rename", "write", "fsync", "open", "ftruncate"):
-    setattr(os, name, counted(getattr(os, name)))
-log.append(Principal("lee", Role.QUALITY, "token"), "feedback.give", "in the new segment")
-print(left)
+def append(folder, step):
+    global left
+    left = step
+    log = AuditLog(folder, segment_bytes=1)
+    for name in ("rename", "write", "fsync", "open", "ftruncate"):
+        setattr(os, name, counted(getattr(os, name)))
+    log.append(Principal("lee", Role.QUALITY, "token"), "feedback.give", "in the new segment")
+
+for step, folder in enumerate(sys.stdin, 1):
+    child = os.fork()
+    if child == 0:
+        try:
+            append(Path(folder.rstrip()), step)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Appends to one folder after another, each in a process of its own, which is killed one call later than the last."""
 
 
 def test_a_process_killed_at_any_step_while_a_segment_is_closed_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
     """Killed before each call that changes a file: no record is lost, none is there twice, and the chain is whole."""
-    num_killed, step = 0, 1
-    while True:
-        folder = tmp_path / str(step)
-        AuditLog(folder).append(LEE, "feedback.give", "before")
-        command = [sys.executable, "-c", KILLED, str(folder), str(step)]
-        ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode
-        AuditLog(folder).append(LEE, "feedback.give", "after")
-        assert verified(folder).problems == (), step
-        assert acts(folder) in (["before", "after"], ["before", "in the new segment", "after"])
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL
-        num_killed, step = num_killed + 1, step + 1
+    num_killed, ended = 0, -signal.SIGKILL
+    command, pipe = [sys.executable, "-c", KILLED], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while ended != 0:
+            folder = tmp_path / str(num_killed)
+            AuditLog(folder).append(LEE, "feedback.give", "before")
+            process.stdin.write(f"{folder}\n")
+            ended = int(process.stdout.readline())
+            AuditLog(folder).append(LEE, "feedback.give", "after")
+            assert verified(folder).problems == (), num_killed
+            assert acts(folder) in (["before", "after"], ["before", "in the new segment", "after"])
+            assert ended in (0, -signal.SIGKILL)
+            num_killed += ended != 0
     assert num_killed >= 10
     assert len(closed_files(folder)) == 1
 
