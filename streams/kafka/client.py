@@ -112,9 +112,9 @@ def _open(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
     """
     if settings.stop is None and settings.patience_s is None:
         return _open_with_retries(settings, open_client)
-    stop = settings.stop or Event()
+    stop, ended = settings.stop or Event(), Event()
     limit_s = time.monotonic() + (settings.patience_s or math.inf)
-    attempts = replace(settings, stop=stop)
+    attempts = replace(settings, stop=ended)
     opened: Future[Client] = Future()
 
     def run() -> None:
@@ -124,22 +124,23 @@ def _open(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
             opened.set_exception(exc)
 
     Thread(target=run, name="opening", daemon=True).start()
-    while not stop.is_set():
-        wait([opened], _CHECK_STOP_EVERY_S)
-        if opened.done():
-            return opened.result()
-        if time.monotonic() >= limit_s:
-            raise _in_vain(settings, stop)
-    wait([opened], _LAST_ATTEMPT_S)
-    if not opened.done():
-        raise _stopped(settings)
-    return opened.result()
+    try:
+        while not stop.is_set():
+            wait([opened], _CHECK_STOP_EVERY_S)
+            if opened.done():
+                return opened.result()
+            if time.monotonic() >= limit_s:
+                raise _in_vain(settings)
+        ended.set()
+        wait([opened], _LAST_ATTEMPT_S)
+        if not opened.done():
+            raise _stopped(settings)
+        return opened.result()
+    finally:
+        ended.set()
 
 
-def _in_vain(settings: KafkaSettings, stop: Event) -> LogError:
-    """Ends the attempts, unless others wait for the same event."""
-    if settings.stop is None:
-        stop.set()
+def _in_vain(settings: KafkaSettings) -> LogError:
     servers = ",".join(settings.bootstrap_servers)
     cause = (
         connection_problem(replace(settings, connect_timeout_s=_LAST_LOOK_S))
@@ -172,6 +173,8 @@ def _open_with_retries(settings: KafkaSettings, open_client: Callable[[], Client
             else:
                 monitor.worked()
                 return client
+        if settings.stop is not None and settings.stop.is_set():  # nobody waits any more: nothing to say
+            raise _stopped(settings)
         delay_s = monitor.failed(reason)
         if settings.stop is None:
             time.sleep(delay_s)

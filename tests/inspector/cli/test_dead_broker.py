@@ -1,6 +1,7 @@
 """Commands that end by themselves end soon, with a sentence, where Kafka does not answer."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_command_ends_where_no_broker_listens(
     said = _run(tmp_path, monkeypatch, command, closed_port)
     assert f"Kafka at 127.0.0.1:{closed_port} has not answered for 0.3 s" in said
     assert "start the brokers" in said
+    for thread in [thread for thread in threading.enumerate() if thread.name == "opening"]:
+        thread.join(10.0)
+        assert not thread.is_alive(), "attempts go on although the command has ended"
 
 
 def test_a_command_ends_where_a_broker_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_port: int) -> None:

@@ -78,7 +78,7 @@ def truth(folder: Path, **pieces: str) -> Path:
 def run(*words: str | Path) -> str:
     done = CliRunner().invoke(main, [*map(str, words)])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def test_verdicts_are_counted_by_label_and_class(config: Path, tmp_path: Path) -> None:
