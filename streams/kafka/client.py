@@ -160,7 +160,7 @@ def _stopped(settings: KafkaSettings) -> LogStoppedError:
 
 
 def _open_with_retries(settings: KafkaSettings, open_client: Callable[[], Client]) -> Client:
-    monitor = connection_monitor(settings)
+    monitor, stop = connection_monitor(settings), settings.stop or Event()
     while True:
         reason = connection_problem(settings)
         if reason is None:
@@ -173,12 +173,7 @@ def _open_with_retries(settings: KafkaSettings, open_client: Callable[[], Client
             else:
                 monitor.worked()
                 return client
-        if settings.stop is not None and settings.stop.is_set():  # nobody waits any more: nothing to say
-            raise _stopped(settings)
-        delay_s = monitor.failed(reason)
-        if settings.stop is None:
-            time.sleep(delay_s)
-        elif settings.stop.wait(delay_s):
+        if stop.is_set() or stop.wait(monitor.failed(reason)):  # once nobody waits, there is nothing to log
             raise _stopped(settings)
 
 
