@@ -263,6 +263,7 @@ class GatewayTable(Table):
     meanings_from: ClassVar[type] = GatewaySettings
 
     listen: Address = _GATEWAY.listen
+    share_port: bool = _GATEWAY.share_port
     tls: ServerTlsTable | None = None
     """Encryption towards clients; none without this table."""
     allow_insecure: bool = _GATEWAY.allow_insecure

@@ -200,7 +200,10 @@ def _server(settings: GatewaySettings, entrance: Entrance) -> tuple[grpc.aio.Ser
     except CertificateError as error:
         raise GatewayError(str(error)) from error
     except RuntimeError as exc:
-        raise GatewayError(f"cannot listen on {settings.listen} ({exc}): choose a free address") from exc
+        raise GatewayError(
+            f"cannot listen on {settings.listen} ({exc}): choose a free address, or set share_port = true in [gateway] "
+            "of every gateway that listens there"
+        ) from exc
 
 
 def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
@@ -208,7 +211,7 @@ def _options(settings: GatewaySettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", size),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(settings.share_port)),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

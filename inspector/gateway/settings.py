@@ -13,6 +13,9 @@ class GatewaySettings:
 
     listen: str = "127.0.0.1:50051"
     """Where clients find the gateway, as host:port."""
+    share_port: bool = False
+    """Lets several gateway processes of one machine listen on this address, all with this setting; the system spreads
+    connections over them. Each has the limits below for itself."""
     tls: TlsFiles | None = None
     """Encryption towards clients; none without these files."""
     allow_insecure: bool = False

@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 import numpy as np
@@ -30,8 +33,9 @@ from inspector.rollout.admission import Admission
 from inspector.simulation.pieces import LineSettings
 from protos.inspection.v1.service_pb2 import InspectRequest, InspectResponse
 from streams.decode.limits import Limits
-from tests.benchmarks.setting import ROOT, Setting, service
+from tests.benchmarks.setting import ROOT, Setting, inspector, process, service
 
+Server: TypeAlias = "subprocess.Popen[str]"
 METHOD = "/inspection.v1.InspectionService/Inspect"
 RECIPE = ROOT / "deploy/recipes/demo.toml"
 WARM_UP_S = 2.0
@@ -99,18 +103,16 @@ async def call_in_loop(address: str, data: bytes, num_clients: int, seconds: flo
     print(json.dumps({"waits_ms": waits_ms, "refused": num_refused}), flush=True)
 
 
-def measure(setting: Setting, running: "subprocess.Popen[str]", data: Path, num_clients: int, seconds: float) -> str:
+def measure(setting: Setting, servers: Sequence[Server], data: Path, num_clients: int, seconds: float) -> str:
     command = [sys.executable, "-m", "tests.benchmarks.inspect_calls", "--call", setting.address, "--data", str(data)]
     command += ["--clients", str(num_clients), "--seconds", str(seconds)]
-    served = psutil.Process(running.pid)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as clients:
         assert clients.stdout is not None
         clients.stdout.readline()
-        before, began_s = served.cpu_times(), time.monotonic()
+        before_s, began_s = cpu_s(servers), time.monotonic()
         report = json.loads(clients.stdout.readline())
-        after, took_s = served.cpu_times(), time.monotonic() - began_s
+        spent_s, took_s = cpu_s(servers) - before_s, time.monotonic() - began_s
     waits_ms = report["waits_ms"]
-    spent_s = after.user + after.system - before.user - before.system
     p50, p99 = np.percentile(waits_ms, (50, 99))
     return (
         f"| {num_clients} | {len(waits_ms) / took_s:.0f} | {spent_s / len(waits_ms) * 1e3:.2f} | {p50:.1f} | {p99:.1f} "
@@ -118,7 +120,7 @@ def measure(setting: Setting, running: "subprocess.Popen[str]", data: Path, num_
     )
 
 
-def table(numbers: list[int], seconds: float) -> None:
+def table(numbers: list[int], seconds: float, num_gateways: int) -> None:
     data = request().SerializeToString()
     for batch in (1, 8):
         print(f"alone, {batch} at a time: {work_alone(data, batch, seconds / 2):.2f} ms CPU per piece", flush=True)
@@ -127,20 +129,39 @@ def table(numbers: list[int], seconds: float) -> None:
         setting = Setting.create(Path(folder) / "service", "", recipe)
         sent = Path(folder) / "request"
         sent.write_bytes(data)
-        with service(setting) as running:
+        setting.set_gateway(share_port=num_gateways > 1)
+        with service(setting) as serving, gateways(setting, num_gateways - 1) as others:
             print(
                 "| clients | requests/s | service, CPU ms per request | p50 ms | p99 ms | refused |\n"
                 + "|---" * 6
                 + "|"
             )
             for num_clients in numbers:
-                print(measure(setting, running, sent, num_clients, seconds), flush=True)
+                print(measure(setting, [serving, *others], sent, num_clients, seconds), flush=True)
+
+
+@contextmanager
+def gateways(setting: Setting, number: int) -> Iterator[list[Server]]:
+    """So many `inspector gateway` at the address of the service, once they listen."""
+    command = inspector("gateway", "--config", str(setting.config))
+    with ExitStack() as stack:
+        logs = [setting.folder / f"gateway-{index}.log" for index in range(number)]
+        running = [stack.enter_context(process(command, log)) for log in logs]
+        while not all("Gateway answers at" in log.read_text() for log in logs):
+            time.sleep(0.1)
+        yield running
+
+
+def cpu_s(servers: Sequence[Server]) -> float:
+    times = [psutil.Process(server.pid).cpu_times() for server in servers]
+    return sum(each.user + each.system for each in times)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", default="1,4,16")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--gateways", type=int, default=1, help="processes that share the port; default 1")
     parser.add_argument("--call", metavar="ADDRESS", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -148,7 +169,7 @@ def main() -> None:
         data = arguments.data.read_bytes()
         asyncio.run(call_in_loop(arguments.call, data, int(arguments.clients), arguments.seconds))
     else:
-        table([int(number) for number in arguments.clients.split(",")], arguments.seconds)
+        table([int(number) for number in arguments.clients.split(",")], arguments.seconds, arguments.gateways)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Sets a service up for a benchmark: configuration, log, broker, processes, a counting client."""
 
+import json
 import queue
 import subprocess
 import sys
@@ -53,6 +54,11 @@ class Setting:
         """It publishes late, some sources later than others, and judges late: that must change no decision."""
         text = self.config.read_text().replace("[join]\n", "[join]\nmax_skew_s = 100.0\nmax_source_offset_s = 100.0\n")
         self.config.write_text(f"{text}[worker]\nscouts_only_after_s = 31000000\nreview_after_s = 31000000\n")
+
+    def set_gateway(self, **values: bool | int) -> None:
+        """Adds settings of the gateway."""
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+        self.config.write_text(self.config.read_text().replace("[gateway]\n", f"[gateway]\n{lines}"))
 
     def _toml(self) -> str:
         log = f'kind = "kafka"\nbootstrap_servers = ["{self.bootstrap}"]\ngroup = "{self.prefix}"'

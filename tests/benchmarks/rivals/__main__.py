@@ -102,7 +102,9 @@ def run_requests(bench: RequestBench, scope: Scope, figures: Figures) -> None:
         for result in bench.run(contestant, scope.connections, scope.request_s):
             figures.answered.append(result)
             print(table.answered_row(result), flush=True)
-    _lines(table.reasons(table.fastest(figures.answered, 1), "requests/s at a batch of 1"))
+    for max_batch in sorted({each.max_batch for each in chosen}):
+        rates = table.fastest(figures.answered, max_batch)
+        _lines(table.reasons(rates, f"requests/s at a batch of {max_batch}"))
 
 
 def _title(title: str, head: str) -> None:

@@ -33,6 +33,8 @@ class RequestContestant:
     """Of the client: `grpc`, `octets`, `text` or `texts`."""
     commands: Callable[[int, Path, Path], Commands] = field(default=lambda port, python, bundle: [])
     """Of port, the peers' Python and the bundle; none: the service itself."""
+    gateways: int = 0
+    """Of the service: processes of `inspector gateway` that share its port."""
 
 
 def _module(name: str, processes: int, *more: str) -> Callable[[Setting, Path, Path], Commands]:
@@ -81,6 +83,7 @@ STREAMS: Sequence[StreamContestant] = (
     ),
 )
 
+SHARED = "two processes at one address (share_port), of which one also judges the line"
 BATCH_WAIT = "waits 2 ms for a batch"
 FASTAPI = (
     "uvicorn with uvloop and httptools (the settings that uvicorn[standard] installs), as many workers as cores "
@@ -111,10 +114,12 @@ def _bentoml(max_batch: int) -> Callable[[int, Path, Path], Commands]:
 
 
 REQUESTS: Sequence[RequestContestant] = (
-    RequestContestant("inspector", "defaults: two pieces at the same time", 1, "grpc"),
+    RequestContestant("inspector", f"inspect_batch = 1, {SHARED}", 1, "grpc", gateways=1),
     RequestContestant("fastapi", FASTAPI, 1, "octets", _http("fastapi", 1)),
     RequestContestant("litserve", LITSERVE, 1, "text", _http("litserve", 1)),
     RequestContestant("bentoml", BENTOML, 1, "texts", _bentoml(1)),
+    RequestContestant("inspector-8", f"defaults, {SHARED}", 8, "grpc", gateways=1),
+    RequestContestant("inspector-one", "defaults: one process, which also judges the line", 8, "grpc"),
     RequestContestant("fastapi-8", f"{FASTAPI}; {BATCH_WAIT}", 8, "octets", _http("fastapi", 8)),
     RequestContestant("litserve-8", f"{LITSERVE}; max_batch_size=8, {BATCH_WAIT}", 8, "text", _http("litserve", 8)),
     RequestContestant(

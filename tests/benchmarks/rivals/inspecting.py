@@ -73,8 +73,12 @@ class RequestBench:
             recipe = RECIPE.read_text().replace('"../bundles/demo"', json.dumps(str(BUNDLE)))
             setting = Setting.create(self.folder / f"inspect-{contestant.name}", "", recipe)
             port = int(setting.address.rsplit(":", 1)[1])
-            commands = [inspector("serve", "--config", str(setting.config))]
+            setting.set_gateway(inspect_batch=contestant.max_batch, share_port=contestant.gateways > 0)
+            names = ["serve", *["gateway"] * contestant.gateways]
+            commands = [inspector(name, "--config", str(setting.config)) for name in names]
         with running(commands, self.folder / f"inspect-{contestant.name}.log") as server:
+            if contestant.gateways:
+                server.wait_ready("Gateway answers at", len(commands))
             _wait_answering(server, port)
             yield server, port
 

@@ -1,5 +1,6 @@
 """Turns the figures of all contestants into tables, and says why a peer is faster where one is."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tests.benchmarks.rivals.inspecting import Answered
@@ -29,12 +30,12 @@ REASONS = {
         "answers without evidence (`quix.py`)"
     ),
     "fastapi": (
-        "as many processes as cores, each with an interpreter of its own; it answers with two numbers. Ours builds a "
+        "it answers with two numbers. Ours builds a "
         "verdict with evidence for all that is not PASS, checks whether picture and sound are plausible, and bounds "
-        "what callers can ask for, in the process that also judges the line (`fastapi_server.py`)"
+        "what callers can ask for (`fastapi_server.py`)"
     ),
-    "litserve": "as for fastapi: several processes, two numbers in the answer (`litserve_server.py`)",
-    "bentoml": "as for fastapi: several processes, two numbers in the answer (`bentoml_server.py`)",
+    "litserve": "as for fastapi: two numbers in the answer (`litserve_server.py`)",
+    "bentoml": "as for fastapi: two numbers in the answer (`bentoml_server.py`)",
 }
 
 
@@ -84,9 +85,7 @@ def fastest(results: Iterable[Answered], max_batch: int) -> dict[str, float]:
 
 def reasons(rates: dict[str, float], what: str) -> list[str]:
     """One line per peer that is faster than the service, with the reason; empty without the service's figure."""
-    ours = rates.get(OURS)
-    if ours is None:
-        return []
+    ours = max((rate for name, rate in rates.items() if family(name) == OURS), default=math.inf)
     return [
         f"- {name} is faster ({rate:.0f} {what}, the service {ours:.0f}): {REASONS[family(name)]}."
         for name, rate in rates.items()

@@ -101,7 +101,12 @@ def gateways(log: MemoryLog, judge: CountingJudge) -> Iterator[Callable[..., Gat
     started: list[Gateway] = []
 
     def start(
-        settings: GatewaySettings = SETTINGS, *, wait: bool = True, audit: Audit = NO_AUDIT, **changes: object
+        settings: GatewaySettings = SETTINGS,
+        *,
+        wait: bool = True,
+        audit: Audit = NO_AUDIT,
+        judge: CountingJudge = judge,
+        **changes: object,
     ) -> Gateway:
         models = {"": GetModelResponse(bundle="demo")}
         backend = Backend(
