@@ -43,6 +43,7 @@ LEAST_FREE_BYTES = 2**30
 
 def pytest_configure() -> None:
     """Says at once that the disk is full: later, servers refuse to write and tests fail for other reasons."""
+    gc.disable()  # until all tests are collected: they stay
     write_to_memory()
     folder = tempfile.gettempdir()
     free_bytes = shutil.disk_usage(folder).free
@@ -85,6 +86,7 @@ def pytest_collection_finish() -> None:
     """Opening a model collects garbage: with all tests in memory that takes 0.1 s, a thousand times in a run."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Turns a command line into a call of one command. Imports a command's module only when that command is called,
 so that `inspector --help` needs neither models nor a broker's client."""
 
-import importlib
 from collections.abc import Mapping
 
 import click
 
 from inspector.cli.files import report_unusable_files
+from inspector.cli.imports import import_to_stay
 from inspector.cli.logs import LEVELS, quiet_grpc, setup_logging
 
 START, LINE, MODEL, OPERATE = "Start here", "Line", "Model", "Operate"
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
         module = COMMANDS[cmd_name][0]
         try:
             quiet_grpc(ctx.params.get("log_level", "info"))  # click imports the command before it calls `main`
-            command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+            command = getattr(import_to_stay(module), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as exc:
             raise click.ClickException(missing_words(cmd_name, exc)) from exc
         if not isinstance(command, click.Command):

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from inspector.rollout.check_process import CheckRequest, CheckResult
 
 _PROGRAM = """
-import os
+import gc, os
+gc.disable()
 os.nice(19)
 try:
     with open("/proc/self/oom_score_adj", "w") as score:
@@ -18,9 +19,12 @@ try:
 except OSError:
     pass
 from inspector.rollout.check_process import main
+gc.freeze()
+gc.enable()
 main()
 """
-"""Lowest priority from the first import on, and the first process to be killed when memory runs out."""
+"""Lowest priority from the first import on, and the first process to be killed when memory runs out. The modules stay:
+nothing searches them for garbage (decision 170)."""
 _LOOK_S = 0.2
 _MAX_CHARS = 2000
 
