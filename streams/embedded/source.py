@@ -42,6 +42,8 @@ class EmbeddedSource:
         self._lag: dict[TopicPartition, int] = {}
         self._count_s = 0.0
         self._gather_until_s = 0.0
+        self._nothing: tuple[int, Batch] | None = None
+        """The file's `changes_seen`, and the batch of a read then that found nothing unread."""
 
     def poll(self, timeout_s: float) -> Batch:
         """Returns records as soon as there are some. Retries a file that cannot be read now, and counts its partitions
@@ -101,7 +103,7 @@ class EmbeddedSource:
         if epoch is None or not is_held:
             return Batch(epoch=None)
         self._lease.confirm()
-        self._epoch, self._waiting = epoch, False
+        self._epoch, self._waiting, self._nothing = epoch, False, None
         log.info("Worker %s now judges lines %s.", self._group.owner, ", ".join(self._group.lines))
         return Batch(epoch=epoch, gained=gained, unread=frozenset(self._next))
 
@@ -215,12 +217,20 @@ class EmbeddedSource:
         deadline.sleep(max(0.0, self._gather_until_s - time.monotonic()))
         while True:
             seen = self._store.changes_seen()
-            batch = self._snapshot(epoch)
+            batch = self._still_nothing(seen) or self._snapshot(epoch)
+            self._nothing = None if batch.records or batch.unread or batch.lost else (seen, batch)
             if batch.records or batch.lost or deadline.is_over:
                 is_stream = bool(batch.records) and not batch.unread - self._paused
                 self._gather_until_s = time.monotonic() + self._settings.gather_s if is_stream else 0.0
                 return batch
             self._store.wait(seen, deadline)
+
+    def _still_nothing(self, seen: int) -> Batch | None:
+        """The last batch again where nobody has written since: a line at rest reads only whether the file is there."""
+        if self._nothing is None or self._nothing[0] != seen:
+            return None
+        self._store.check_file()
+        return self._nothing[1]
 
     def _snapshot(self, epoch: Epoch) -> Batch:
         """Advances the positions only after a complete read: a failed one is repeated."""
