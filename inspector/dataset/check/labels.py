@@ -135,8 +135,8 @@ def mask_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
         classes = ", ".join(f"{name} ({num})" for name, num in sorted(counts.items()))
         yield Finding(
             "labels",
-            f"no piece of these classes has a mask, while other classes have theirs: {classes}: they do not teach where "
-            "their defect is; add their masks, and look whether their folder of masks is named as their class",
+            f"no piece of these classes has a mask, while other classes have theirs: {classes}: they do not teach "
+            "where their defect is; add their masks, and look whether their folder of masks is named as their class",
             _ids(unmasked),
         )
 
