@@ -13,12 +13,13 @@ WIDTH_PX, HEIGHT_PX, SPOT_PX, FLANK = 5000, 4000, 10, 90
 NUM: dict[Split, int] = {"train": 12, "calibration": 6}
 
 
-def write_large_pictures(folder: Path, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Path:
-    """Every second piece has a scratch. JPEG, which is written and read quickly."""
+def write_large_pictures(folder: Path, size_px: tuple[int, int] = (WIDTH_PX, HEIGHT_PX), *, test: int = 0) -> Path:
+    """Every second piece has a scratch; `test` is the number of pieces in split test. JPEG, which is
+    written and read quickly."""
     rng = np.random.default_rng(0)
     texture = _texture(rng)
     rows = []
-    for split, num in NUM.items():
+    for split, num in (NUM | {"test": test}).items():
         for number in range(num):
             name, spoiled = f"{split}-{number}", number % 2 == 1
             picture = large_picture(rng, texture, size_px, spoiled)

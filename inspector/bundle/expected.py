@@ -16,6 +16,9 @@ def expected(error: ErrorDetails, model: type[BaseModel], keys: Sequence[str | i
         return "is not a known key", _belongs(model, key, place) or near_miss(key, known_keys(model, place))
     if error["type"] == "missing":
         return "is required", "add it"
+    if error["type"] == "union_tag_not_found":
+        words = sorted({word for table in _tables_at(model, keys) for word in _kinds(table)})
+        return f"{error['ctx']['discriminator']} is required", f"add one of {', '.join(words)}"
     expectation, separator, remedy = error["msg"].removeprefix("Value error, ").partition("; ")
     if not separator:
         remedy = likely(error["input"], _words_at(model, keys)) or "change the value"
@@ -99,13 +102,15 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return []
 
 
+def _kinds(table: type[BaseModel]) -> list[str]:
+    """The values of the key by which the forms of a table are told apart."""
+    fields = [table.model_fields[name] for name in ("kind", "type") if name in table.model_fields]
+    return [word for field in fields for word in _words_in(field.annotation)]
+
+
 def _tags(model: type[BaseModel]) -> frozenset[str]:
     tags: set[str] = set()
     for field in model.model_fields.values():
         for variant in _models_in(field.annotation):
-            tags |= _tags(variant)
-            for name in ("kind", "type"):
-                discriminator = variant.model_fields.get(name)
-                if discriminator is not None:
-                    tags |= set(_words_in(discriminator.annotation))
+            tags |= _tags(variant) | set(_kinds(variant))
     return frozenset(tags)

@@ -1,5 +1,6 @@
 """Gaps in the labels of a manifest: labels per modality, classes, contradictions."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from inspector.dataset.check.labelled import Labelled, in_split
@@ -113,16 +114,30 @@ def unlabelled_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
 
 
 def mask_findings(rows: Sequence[PieceRow]) -> Iterator[Finding]:
-    """A warning of the check alone: where some pieces of a class have a mask, the others probably lost theirs."""
+    """Warnings of the check alone, for sets with masks: pieces without one where others of their class have one, and
+    classes without any. The first probably lost theirs; the second may have a folder of masks that is not found."""
+    if all(row.mask is None for row in rows):
+        return
     masked = {row.defects for row in rows if row.mask is not None}
-    defective = [row for row in rows if row.label == "nok" and row.images and row.defects in masked]
-    bare = [row for row in defective if row.mask is None]
+    defective = [row for row in rows if row.label == "nok" and row.images]
+    alike = [row for row in defective if row.defects in masked]
+    bare = [row for row in alike if row.mask is None]
     if bare:
         yield Finding(
             "labels",
-            f"{len(bare)} of {len(defective)} defective pieces have no mask, and others of their class do, the first "
+            f"{len(bare)} of {len(alike)} defective pieces have no mask, and others of their class do, the first "
             f"is {bare[0].piece_id}: they do not teach where their defect is; add the masks that are missing",
             _ids(bare),
+        )
+    unmasked = [row for row in defective if row.defects not in masked]
+    if unmasked:
+        counts = Counter(" and ".join(row.defects) or "nok" for row in unmasked)
+        classes = ", ".join(f"{name} ({num})" for name, num in sorted(counts.items()))
+        yield Finding(
+            "labels",
+            f"no piece of these classes has a mask, while other classes have theirs: {classes}: they do not teach "
+            "where their defect is; add their masks, and look whether their folder of masks is named as their class",
+            _ids(unmasked),
         )
 
 

@@ -20,6 +20,7 @@ SIGNAL = '"sensor": "mic", "sample_rate_hz": 10, "path": "a.wav"'
             '[[experts]]\ntype = "image"\nname = "a"\nmodality = "top"\nscout = true\nheigth_px = 48\n',
             "experts[0].heigth_px = 48: is not a known key; did you mean 'height_px'?",
         ),
+        ('[[experts]]\nname = "a"\nmodality = "top"\n', "experts[0]: 'type' is required; add one of image, signal"),
         ('policy = "casade"\n', "did you mean 'cascade'?"),
         ("name = 3 =\n", "is not TOML"),
     ],

@@ -13,9 +13,8 @@ from streams.decode.dead_letters import DEAD_LETTER_TYPE
 from streams.embedded import EmbeddedLog
 from streams.records import Output, Topics
 from tests.bundles import write_toy_bundle
-from tests.inspector.rollout.toys import RECIPE
+from tests.inspector.rollout.toys import CONFIG, RECIPE
 
-CONFIG = 'lines = ["l1"]\nrecipes = ["cup.toml"]\n[log]\nkind = "embedded"\npath = "log.sqlite"\n'
 TOPIC = Topics("inspection", "l1").of("dead-letters")
 
 

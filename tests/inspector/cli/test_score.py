@@ -5,19 +5,23 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from inspector.cli import main
+from inspector.dataset.good_class import PROVENANCE_KEY
+from inspector.dataset.manifest import ImageRow, PieceRow, SignalRow, write_manifest
+from inspector.dataset.recordings import write_wav
 from inspector.evaluation.line_score import NEAR_NS
 from protos.inspection.v1.records_pb2 import Inspection
 from protos.inspection.v1.verdict_pb2 import Decision, Verdict
 from streams.embedded import EmbeddedLog
 from streams.records import TYPE_PREFIX, Output, Topics
-from tests.bundles import write_toy_bundle
-from tests.inspector.rollout.toys import RECIPE
+from tests.bundles import edit_manifest, grey, write_toy_bundle
+from tests.inspector.rollout.toys import CONFIG, RECIPE
 
-CONFIG = 'lines = ["l1"]\nrecipes = ["cup.toml"]\n[log]\nkind = "embedded"\npath = "log.sqlite"\n'
 TOPICS = Topics("inspection", "l1")
 PASS, FAIL, REVIEW = Decision.DECISION_PASS, Decision.DECISION_FAIL, Decision.DECISION_REVIEW
 
@@ -94,6 +98,43 @@ def test_verdicts_are_counted_by_label_and_class(config: Path, tmp_path: Path) -
         ["dent", "0", "0", "0", "1"],
     ]
     assert lines[5:] == ["escapes (nok that passed): 1: c", "false rejects (ok that failed): 1: b"]
+
+
+def pieces_without_label_ok(folder: Path, **classes: str) -> Path:
+    """A set such as steel by type of damage: each piece has a class, and none is labelled ok."""
+    cv2.imwrite(str(folder / "grey.png"), grey(0.2))
+    write_wav(folder / "silence.wav", np.eye(16, 1, dtype=np.int16), 100)
+    rows = [
+        PieceRow(
+            piece_id=piece,
+            images=(ImageRow(camera="top", path="grey.png"),),
+            signals=(SignalRow(sensor="mic", kind="audio", sample_rate_hz=100, path="silence.wav"),),
+            label="nok",
+            defects=(name,),
+            split="test",
+        )
+        for piece, name in classes.items()
+    ]
+    write_manifest(folder / "manifest.jsonl", rows)
+    return folder / "manifest.jsonl"
+
+
+def test_the_good_class_of_the_bundle_is_good_in_truth_and_score(config: Path, tmp_path: Path) -> None:
+    edit_manifest(tmp_path / "own", {"provenance": {PROVENANCE_KEY: '["plain"]'}})
+    manifest, file = pieces_without_label_ok(tmp_path, a="plain", b="plain", c="crack"), tmp_path / "truth.jsonl"
+    run("replay", manifest, "--config", config, "--rate", "40", "--split", "test", "--truth", file)
+    published = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(row["label"], row["defects"]) for row in published] == [("ok", []), ("ok", []), ("nok", ["crack"])]
+    entries = {row["piece_id"]: (row["station"], row["entry_ns"]) for row in published}
+    verdicts = [
+        verdict(piece, decision, entries[piece][1]) for piece, decision in zip("abc", [PASS, FAIL, PASS], strict=True)
+    ]
+    for each in verdicts:
+        each.inspection.station = entries[each.inspection.piece_id][0]
+    publish(config, verdicts)
+    lines = run("score", file, "--config", config).splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["ok", "nok", "crack"]
+    assert lines[4:] == ["escapes (nok that passed): 1: c", "false rejects (ok that failed): 1: b"]
 
 
 def test_a_file_that_is_no_truth_is_named_with_its_line(config: Path, tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ def lost_mask(rows: list[Row]) -> None:
         row["mask"] = "mask.png"
 
 
+def class_without_masks(rows: list[Row]) -> None:
+    for row in rows:
+        if row["defects"] == ["crack"]:
+            row["mask"] = "mask.png"
+
+
 def no_label(rows: list[Row]) -> None:
     rows[0]["label"] = "unknown"
     rows[0]["modality_labels"] = {}
@@ -70,6 +76,7 @@ def empty_label(rows: list[Row]) -> None:
         (covered, "piece train-ok-3: camera top: 1 of 54 images have one value throughout"),
         (black_mask, "piece train-crack-0: 1 masks of defective pieces have no white pixel (above 127)"),
         (lost_mask, "25 of 36 defective pieces have no mask, and others of their class do, the first is train-crack-0"),
+        (class_without_masks, "no piece of these classes has a mask, while other classes have theirs: dent (18)"),
         (no_label, "piece train-ok-0: 1 of 54 pieces have no label (empty or unknown)"),
         (empty_label, "manifest.jsonl:7: defects[0] = '': String should have at least 1 character"),
     ],
