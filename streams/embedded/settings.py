@@ -26,7 +26,9 @@ class EmbeddedSettings:
     """Publishers wait while the file -wal is larger. 16 MiB are usual; it grows while another program keeps a
     transaction open."""
     look_s: float = 0.005
-    """How often a waiting poll checks for new records; half as often after a second without any."""
+    """How often a waiting worker checks for new records; half as often after a second without any."""
+    tail_look_s: float = 0.01
+    """How often a follower of verdicts, dead letters or control records checks for them."""
     gather_s: float = 0.01
     """While records come in a stream, a worker looks at most this often: verdicts come later by at most this, and each
     look costs as much as several records."""

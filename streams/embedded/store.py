@@ -30,6 +30,9 @@ SELECT CASE WHEN typeof(key) = 'blob' AND length(key) <= ? THEN key ELSE x'' END
   CASE WHEN typeof(value) = 'blob' AND length(value) <= ? THEN value ELSE x'' END
 FROM records WHERE id = ?"""
 """Checks the types first: another program or a flipped bit may have changed the row."""
+_HAS_KIND = """
+SELECT EXISTS (SELECT 1 FROM topics WHERE name LIKE ?
+  AND EXISTS (SELECT 1 FROM records WHERE topic = topics.id AND records.id >= ?))"""
 _NO_HOLD = 2**62
 """Nothing protects an output topic until a memo names the verdicts that a successor reads back."""
 
@@ -161,6 +164,11 @@ class Store(Connection):
         return heapq.merge(
             *([(offset, topic.id) for offset in self.ids(topic, starts[topic.partition], limit)] for topic in topics)
         )
+
+    def has_kind(self, suffix: str, start: int) -> bool:
+        """Whether a topic with this end of its name, known or new, has a record from `start` on; outside of `read`."""
+        with self._translated():
+            return bool(self._number(_HAS_KIND, f"%{suffix}", start))
 
     def sizes(self, name: str, offsets: Sequence[int]) -> dict[int, int]:
         """Bytes of the values of a topic's records at these offsets; absent for offsets without one."""

@@ -28,11 +28,17 @@ class EmbeddedTail:
         """Raises TokenExpiredError when records were deleted before this reader reached them."""
         deadline = Deadline.after(timeout_s)
         while True:
-            seen = self._store.changes_seen()
             records = self._snapshot()
             if records or deadline.is_over:
                 return records
-            self._store.wait(seen, deadline)
+            self._wait(deadline)
+
+    def _wait(self, deadline: Deadline) -> None:
+        """Returns when a record of this kind has come, or at the deadline. Records of other kinds, which most commits
+        bring, cost a look at the index."""
+        first = min(self._next.values(), default=0)
+        while not self._store.has_kind(self._suffix, first) and not deadline.is_over:
+            deadline.sleep(self._settings.tail_look_s)
 
     @property
     def is_away(self) -> bool:

@@ -1,6 +1,7 @@
 """Tails of the embedded log: tokens, times, retention."""
 
 import multiprocessing
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from streams import resume_token
+from streams.deadline import Deadline
 from streams.embedded import EmbeddedLog, EmbeddedSettings
-from streams.embedded.store import Store
+from streams.embedded.store import Store, Topic
 from streams.log import (
     Log,
     Start,
     TokenExpiredError,
     TokenInvalidError,
 )
-from streams.records import Output, Record, TopicPartition
-from tests.embedded_parts import SHORT, VERDICTS, output, publish, values
+from streams.records import Output, Record, TopicPartition, Topics
+from tests.embedded_parts import SHORT, VERDICTS, frames, output, publish, values
 
 
 @pytest.fixture
@@ -134,6 +136,34 @@ def test_a_tail_that_is_too_slow_learns_why(path: Path) -> None:
         publish(EmbeddedLog(path, EmbeddedSettings(max_age_s=0.0)), output("verdicts", b"2"))
         with pytest.raises(TokenExpiredError):
             tail.poll(0)
+
+
+def test_a_waiting_tail_reads_nothing_while_records_of_other_kinds_come(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    topics_of = Store.topics
+    with closing(log.tail(Start())) as tail, closing(log.publisher()) as publisher:
+
+        def noted(store: Store, suffix: str = "") -> list[Topic]:
+            reads.append(suffix)
+            return topics_of(store, suffix)
+
+        def publish_frame(deadline: Deadline, seconds: float) -> None:
+            publisher.publish(frames(b"frame"))
+            time.sleep(seconds)
+
+        monkeypatch.setattr(Store, "topics", noted)
+        monkeypatch.setattr(Deadline, "sleep", publish_frame)
+        assert not tail.poll(0.1)
+        assert reads.count(".verdicts") == 2  # at the beginning and at the deadline
+
+
+def test_a_waiting_tail_sees_a_line_that_is_new(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = Output(Topics("qa", "l2").of("verdicts"), None, b"st", b"new", "inspection.v1.Test")
+    with closing(log.tail(Start())) as tail:
+        monkeypatch.setattr(Deadline, "sleep", lambda deadline, seconds: publish(log, verdict))
+        assert set(values(tail.poll(30))) == {b"new"}
 
 
 def test_a_waiting_tail_wakes_when_another_process_appends(path: Path) -> None:
