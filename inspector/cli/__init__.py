@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "dead-letters": ("inspector.cli.dead_letters", "Shows the records that could not be used, and why.", OPERATE),
     "demo": ("inspector.cli.demo", "Runs a simulated line and shows its verdicts.", START),
     "deploy": ("inspector.cli.deploying", "Puts a bundle on the running line, live or on trial.", OPERATE),
-    "deployments": ("inspector.cli.deploying", "Shows what was deployed, and what each worker runs.", OPERATE),
+    "deployments": ("inspector.cli.deployments", "Shows what was deployed, and what each worker runs.", OPERATE),
     "distil": ("inspector.cli.adapting", "Replaces a camera's expert by one of a tenth of its size.", MODEL),
     "doctor": ("inspector.cli.doctor", "Lists what this machine can run, and what to install for more.", START),
     "evaluate": ("inspector.cli.evaluating", "Judges a data set with a bundle and reports the figures.", MODEL),

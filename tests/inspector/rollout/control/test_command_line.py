@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector.bundle.load import load
-from inspector.cli.deploying import deploy, deployments, rollback
+from inspector.cli.deploying import deploy, rollback
+from inspector.cli.deployments import deployments
 from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from tests.inspector.rollout.toys import CONFIG, CUP, Rig, report
 
