@@ -100,6 +100,9 @@ class InspectQueue:
         num_bytes = 0
         while self._waiting and len(batch) < self._max_batch:
             request = min(self._waiting, key=lambda waiting: self._last_turns(waiting.caller))
+            if request.begun.done():  # its call has ended, and its task has not run since
+                del self._waiting[request]
+                continue
             num_bytes += len(request.data)
             if batch and num_bytes > self._max_batch_bytes:
                 break

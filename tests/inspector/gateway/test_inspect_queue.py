@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -120,3 +121,32 @@ def test_a_call_that_ends_while_it_waits_is_not_judged() -> None:
 
     asyncio.run(run(work.release.set))
     assert work.batches == [[b"first"], [b"next"]]
+
+
+def test_a_call_that_ends_as_a_thread_becomes_free_costs_no_other_its_answer() -> None:
+    work = Work()
+
+    async def run() -> None:
+        waiting, loop = InspectQueue(work, GatewaySettings(inspect_concurrency=1)), asyncio.get_running_loop()
+        queued, call_soon = threading.Event(), loop.call_soon_threadsafe
+
+        def call(*arguments: Any) -> asyncio.Handle:
+            handle = call_soon(*arguments)
+            queued.set()
+            return handle
+
+        loop.call_soon_threadsafe = call  # type: ignore[method-assign, assignment]
+        calls = [asyncio.create_task(waiting.answer(data, ONE)) for data in (b"first", b"a", b"gone", b"b")]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        work.release.set()
+        assert queued.wait(60)
+        calls[2].cancel()  # its task learns of it after the queue has chosen the next batch
+        async with asyncio.timeout(60):
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert await waiting.answer(b"next", ONE) == b"next"
+        assert [result for result in results if isinstance(result, bytes)] == [b"first", b"a", b"b"]
+        waiting.close()
+
+    asyncio.run(run())
+    assert work.batches == [[b"first"], [b"a", b"b"], [b"next"]]
