@@ -1,4 +1,8 @@
-"""Checks the directory of a TIFF file: one page of grey or colour, 8 or 16 bits, in strips that are all there."""
+"""Checks the directory of a TIFF file: one page of grey or colour, 8 or 16 bits, in strips that are all there.
+
+The decoder gets only the entries that pixels depend on: libtiff copies the values of every entry, also where hundreds
+of them name the same bytes.
+"""
 
 import struct
 from collections.abc import Mapping
@@ -11,6 +15,9 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION = 256
 _SAMPLES, _ROWS, _COUNTS, _PLANAR, _TILE_WIDTH, _EXTRA, _FORMAT = 277, 278, 279, 284, 322, 338, 339
 _USED = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANAR,
          _TILE_WIDTH, _EXTRA, _FORMAT}  # fmt: skip
+_FILL_ORDER, _PREDICTOR = 266, 317
+_NEEDED = {*_USED, _FILL_ORDER, _PREDICTOR}
+"""By the decoder."""
 _TYPES = {1: "B", 3: "H", 4: "I"}
 _COMPRESSIONS = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits"}
 _CHANNELS = {1: 1, 2: 3}
@@ -23,6 +30,8 @@ _MAX_VALUES = 70_000
 @dataclass(frozen=True)
 class _Directory:
     values: Mapping[int, tuple[int, ...]]
+    needed: bytes
+    """The directory without metadata, as it lies in a file."""
 
     def one(self, tag: int, default: int = 0) -> int:
         found = self.values.get(tag, (default,))
@@ -45,7 +54,13 @@ def read_tiff(data: bytes) -> ImageFile:
     end = max((offset + count for offset, count in zip(offsets, counts, strict=True)), default=0)
     if end > len(data) or 0 in counts:
         raise bad_image(f"the TIFF has {len(data)} bytes, its last strip ends at {end}: it is cut, send it again")
-    return ImageFile(header, lambda: data)
+    return ImageFile(header, lambda: _without_metadata(data, directory))
+
+
+def _without_metadata(data: bytes, directory: _Directory) -> bytes:
+    """With another directory at its end, which refers to the same places."""
+    order = "<" if data.startswith(b"II") else ">"
+    return b"".join((data[:4], struct.pack(f"{order}I", len(data)), data[8:], directory.needed))
 
 
 def _directory(data: bytes) -> _Directory:
@@ -61,12 +76,19 @@ def _directory(data: bytes) -> _Directory:
         raise _cut(data)
     if struct.unpack_from(f"{order}I", data, end) != (0,):
         raise bad_image("the TIFF has several pages, expected one: save the one that counts")
-    values = {}
+    values: dict[int, tuple[int, ...]] = {}
+    needed = []
     for at in range(start + 2, end, 12):
         tag, kind, length = struct.unpack_from(f"{order}HHI", data, at)
-        if tag in _USED and kind in _TYPES:
-            values[tag] = _values(data, order, at, _TYPES[kind], length)
-    return _Directory(values)
+        if tag not in _NEEDED:
+            continue
+        if tag in values or kind not in _TYPES:
+            wrong = "twice" if tag in values else f"of type {kind}"
+            raise bad_image(f"the TIFF has the entry {tag} {wrong}, which readers take differently: save it again")
+        values[tag] = _values(data, order, at, _TYPES[kind], length)
+        needed.append(data[at : at + 12])
+    size, none_follows = struct.pack(f"{order}H", len(needed)), bytes(4)
+    return _Directory(values, b"".join((size, *needed, none_follows)))
 
 
 def _values(data: bytes, order: str, at: int, code: str, length: int) -> tuple[int, ...]:

@@ -21,7 +21,15 @@ _LARGE_EVERY = 4_000
 Damage = Callable[[random.Random, bytes], bytes]
 _KINDS = {"CameraFrame": "frames", "SignalChunk": "signals", "ProcessTrace": "signals", "PieceEvent": "pieces"}
 _TEXT = b"k\0\0" + zlib.compress(bytes(8_000_000), 9)
-_FORMATS = (0, 1, 2, 3, 4, 5, 77)
+_FORMATS = (0, 1, 2, 3, 4, 5, 10, 18, 22, 24, 25, 77)
+_IMAGE_FORMATS = {
+    "png": pb.PIXEL_FORMAT_PNG,
+    "jpeg": pb.PIXEL_FORMAT_JPEG,
+    "tiff": pb.PIXEL_FORMAT_TIFF,
+    "bmp": pb.PIXEL_FORMAT_BMP,
+}
+"""By the first word of a file's name."""
+_TAGS = (256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 330, 338, 339, 347, 700, 50_000)
 _NUMBERS = (0, 1, 7, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1)
 _MARKERS = (0x00, 0x01, 0xC0, 0xC2, 0xC4, 0xCC, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xE1, 0xEE, 0xFE)
 
@@ -52,8 +60,7 @@ def _good() -> list[tuple[str, str, bytes]]:
         if path.stem.split(".")[0] in _KINDS
     ]
     images = [
-        (name, "CameraFrame", bad.frame(data, pb.PIXEL_FORMAT_JPEG if name.startswith("jpeg") else pb.PIXEL_FORMAT_PNG))
-        for name, data in _image_files().items()
+        (name, "CameraFrame", bad.frame(data, _IMAGE_FORMATS[name.split()[0]])) for name, data in _image_files().items()
     ]
     floats = np.linspace(-1, 1, 600, dtype="<f4").tobytes()
     signals = [
@@ -83,10 +90,7 @@ def large_records() -> list[tuple[str, str, bytes]]:
         "png interlaced of 16 MP": parts.interlaced(flat[:4000, :4000]),
         "png with 900 texts": parts.with_chunks(bad.png(bad.picture()), *[(b"zTXt", _TEXT)] * 900),
     }
-    return [
-        (name, "CameraFrame", bad.frame(data, pb.PIXEL_FORMAT_JPEG if name.startswith("jpeg") else pb.PIXEL_FORMAT_PNG))
-        for name, data in files.items()
-    ]
+    return [(name, "CameraFrame", bad.frame(data, _IMAGE_FORMATS[name.split()[0]])) for name, data in files.items()]
 
 
 def _filtered(width: int, height: int, channels: int, depth: int) -> bytes:
@@ -112,7 +116,18 @@ def _image_files() -> dict[str, bytes]:
         "jpeg progressive": bad.jpeg(colour, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
         "jpeg restarts": bad.jpeg(colour, cv2.IMWRITE_JPEG_RST_INTERVAL, 1),
         "jpeg optimised": bad.jpeg(grey, cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+        "tiff": _tiff(colour, compression=1),
+        "tiff LZW": _tiff(colour, compression=5),
+        "tiff deflate": _tiff(grey.astype(np.uint16) * 257, compression=8),
+        "tiff PackBits": _tiff(grey, compression=32773),
+        "bmp": cv2.imencode(".bmp", colour)[1].tobytes(),
+        "bmp grey": cv2.imencode(".bmp", grey)[1].tobytes(),
     }
+
+
+def _tiff(image: np.ndarray, compression: int) -> bytes:
+    flags = [cv2.IMWRITE_TIFF_COMPRESSION, compression, cv2.IMWRITE_TIFF_ROWSPERSTRIP, 20]
+    return cv2.imencode(".tif", image, flags)[1].tobytes()
 
 
 def bits(rng: random.Random, value: bytes) -> bytes:
@@ -212,6 +227,30 @@ def markers(rng: random.Random, jpeg: bytes) -> bytes:
     return jpeg[:at] + inserted + jpeg[at:]
 
 
+def entries(rng: random.Random, tiff: bytes) -> bytes:
+    """An entry of a TIFF's directory dropped, doubled, moved, changed, or hundreds that name the same bytes."""
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, start)
+    listed = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * count, 12)]
+    index = rng.randrange(len(listed))
+    tag, kind, length, value = struct.unpack("<HHII", listed.pop(index))
+    changed = rng.choice(
+        (
+            (rng.choice(_TAGS), kind, length, value),
+            (tag, rng.randrange(20), length, value),
+            (tag, kind, rng.choice(_NUMBERS), value),
+            (tag, kind, length, rng.choice((*_NUMBERS, 5, 8, 64, 32773))),
+        )
+    )
+    many = [struct.pack("<HHII", 40_000 + number, 1, len(tiff) - 8, 8) for number in range(400)]
+    whole = struct.pack("<HHII", tag, kind, length, value)
+    replacement = rng.choice(([], [whole] * 2, [struct.pack("<HHII", *changed)], [whole, *many]))
+    at = index if rng.random() < 0.7 else rng.randint(0, len(listed))
+    listed[at:at] = replacement
+    directory = struct.pack("<H", len(listed)) + b"".join(listed) + bytes(4)
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory
+
+
 def sides(rng: random.Random, file: bytes) -> bytes:
     """Another width and height in the header, mostly small; rarely as large as a header can say."""
     most = 2**16 - 1 if rng.random() < 0.03 else 600
@@ -228,5 +267,5 @@ def tail(rng: random.Random, file: bytes) -> bytes:
     return file[: rng.randint(2, len(file))] + b"\xff\xd9"
 
 
-_IMAGE_CHANGES = [_of_image(change) for change in (chunks, rows, segments, markers, sides, tail, bits)]
+_IMAGE_CHANGES = [_of_image(change) for change in (chunks, rows, segments, markers, entries, sides, tail, bits)]
 _CHANGES: list[Damage] = [bits, cut, doubled, fields, *_IMAGE_CHANGES * 2]
