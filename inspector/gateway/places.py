@@ -75,12 +75,13 @@ class Places:
         self._swarm_patience_s = patience_s if swarm_patience_s is None else swarm_patience_s
         self._clock, self._max_bytes = clock, max_bytes
         self.num_bytes = 0
-        self._left = asyncio.Event()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """Callers that wait for a place, in order. One left place wakes one of them: hundreds of slow callers that all
+        looked at once would take the places of quick ones."""
         self._occupied: dict[Place, float] = {}
         """Each place with the time of its occupation, oldest first."""
         self._by_host: Counter[str] = Counter()
         self._by_connection: Counter[str] = Counter()
-        self._num_waiting = 0
         self.displaced_detail = (
             f"all {max_count} places for {what} were occupied and this client held the most, so another client got its "
             "place: use fewer calls at a time"
@@ -103,7 +104,7 @@ class Places:
             victim = self._victim(place.caller)
             if victim is None:
                 return False
-            self.leave(victim)
+            self._remove(victim)
             victim.displace()
         self._occupied[place] = self._clock()
         self.num_bytes += place.size
@@ -113,27 +114,35 @@ class Places:
         return True
 
     async def look_again(self) -> bool:
-        """Waits until a place is left, or a moment: the patience with a holder may end. False if too many wait."""
-        if self._num_waiting >= MAX_WAITING:
+        """Waits until a place is left for this caller, or a moment: the patience with a holder may end. False if too
+        many wait."""
+        if len(self._waiting) >= MAX_WAITING:
             return False
-        self._num_waiting += 1
+        left = asyncio.get_running_loop().create_future()
+        self._waiting[left] = None
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
-                await self._left.wait()
+                await left
         except TimeoutError:
             pass
         finally:
-            self._num_waiting -= 1
+            self._waiting.pop(left, None)
         return True
 
     def leave(self, place: Place) -> None:
-        """Does nothing for a displaced place."""
+        """Gives the place to the caller that waits longest since its last look. Does nothing for a displaced place."""
         if place not in self._occupied:
             return
+        self._remove(place)
+        if self._waiting:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            if not first.done():
+                first.set_result(None)
+
+    def _remove(self, place: Place) -> None:
         del self._occupied[place]
         self.num_bytes -= place.size
-        self._left.set()
-        self._left = asyncio.Event()
         for counts, name in ((self._by_host, place.caller.host), (self._by_connection, place.caller.connection)):
             counts[name] -= 1
             if not counts[name]:

@@ -104,6 +104,23 @@ async def test_a_place_may_be_waited_for() -> None:
         assert len(places) == 1
 
 
+async def test_a_place_that_is_left_wakes_one_of_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them at once would take each other's places, and those of calls that need theirs for a moment only."""
+    monkeypatch.setattr("inspector.gateway.places.LOOK_EVERY_S", 3600.0)
+    places = Places("things", 2)
+    held = [places.place(caller(name)) for name in ("a1", "b1")]
+    for place in held:
+        await place.__aenter__()
+    waiting = [asyncio.create_task(places.look_again()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for num_woken, place in enumerate(held, 1):
+        places.leave(place)
+        await asyncio.sleep(0.01)
+        assert [task.done() for task in waiting] == [True] * num_woken + [False] * (3 - num_woken)
+    waiting[2].cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     ("peer", "host"),
     [
