@@ -200,6 +200,13 @@ class Station:
         if chunk.sensor not in self._streams:
             self._streams[chunk.sensor], self._contents = stream, None
         self._add_stamp(chunk.origin, chunk.sensor, end_ns)
+        if self._place(stream, chunk):
+            self._shared.ledger.hold(chunk.origin)
+        elif not is_replay:  # else its samples were within the jitter of an earlier anchor
+            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
+
+    def _place(self, stream: SensorStream, chunk: Chunk) -> bool:
+        """Whether any of the samples are new. Wakes the station if a piece waits for them, or there were none."""
         is_first, anchors, num_bytes = len(stream) == 0, stream.num_anchors, stream.num_bytes
         is_new = stream.place(chunk)
         self._shared.held.signal_bytes += stream.num_bytes - num_bytes
@@ -207,15 +214,12 @@ class Station:
             self._looks.reach(chunk.sensor, stream.newest_ns)
         if self._looks.has_changes or is_first:
             self._shared.wakes.change(self.name)
-        if not is_new:
-            if is_replay:  # its samples were within the jitter of an earlier anchor
-                return
-            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
-        if stream.num_anchors > anchors:
+        if is_new and stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
             if stream.misfit_ns:
                 self.source_clocks.misfit(chunk.sensor, stream.misfit_ns)
-        self._shared.ledger.hold(chunk.origin)
+                self.wake_to_remind()
+        return is_new
 
     def resolve(self, inspection: InspectionId, frame_key: FrameKey, image: Image | None, detail: str) -> None:
         """Takes the outcome of a fetch or decoding; ignores it if the piece has closed."""
