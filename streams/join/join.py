@@ -274,6 +274,7 @@ class Join:
             name = _station_name(item)
             if station := self._stations.get(name):
                 error = explained(station.source_clocks, item, error)
+                station.wake_to_remind()
             self._refuse(item.origin, error, _inspection(item), station=name)
             if isinstance(item, Trace) and error.reason not in WITHOUT_EFFECT:
                 self._enter_by_trace(item.inspection, item.origin, is_replay=is_replay)
@@ -284,6 +285,7 @@ class Join:
             return
         station = self._station(_station_name(item), item.origin)
         add_stamp(station.source_clocks, item)
+        station.wake_to_remind()
         match item:
             case Frame():
                 station.take_frame(item, is_replay=is_replay)

@@ -22,6 +22,9 @@ from streams.join.source_clocks import SourceClocks
 from streams.join.waiting_traces import WaitingTraces, end_ns_of
 from streams.observation import CloseReason, Image, InspectionId, MissingReason, Observation
 
+DROP_EVERY_NS = SECOND_NS // 2
+"""A station without other work drops chunks together, this long after the first of them is needed no more."""
+
 
 class Station:
     """The pieces and sensors of one station. The `take_*` methods raise RecordError for a record that cannot be used;
@@ -41,10 +44,11 @@ class Station:
         self.line, self.name = line, name
         self.number = 0
         """Counts the stations of the shard in order of creation."""
-        self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
+        self._horizon_span_ns = _ns(shared.settings.dedup_horizon_s)
+        self.used_ns = 0 if clock_ns is None else clock_ns + self._horizon_span_ns
         """Append time of the newest record that names the station; for a predecessor's, assumes the largest lag."""
         self._floor_ns = floor_ns
-        self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s), shared.clocks, name)
+        self.clock = StationClock(shared.time, clock_ns, self._horizon_span_ns, shared.clocks, name)
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
         """Closed pieces without a published verdict."""
@@ -55,6 +59,8 @@ class Station:
         self._num_opened = 0
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
+        self._lead_ns = {sensor: max(0, -_ns(spec.start_s)) for sensor, spec in self._sensors.items()}
+        """How long before a piece enters its window of each sensor begins."""
         self._times = PieceTimes(self._sensors)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {EVENTS}
         self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
@@ -79,7 +85,7 @@ class Station:
     def horizon_ns(self) -> int | None:
         """Event time before which no piece enters any more."""
         now_ns = self.clock.now_ns
-        return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
+        return self._floor_ns if now_ns is None else now_ns - self._horizon_span_ns
 
     @property
     def contents(self) -> Contents:
@@ -171,6 +177,7 @@ class Station:
                 self._give_up_oldest()
                 self._ids.is_judged(record, trace.origin, is_replay=is_replay)  # raises if that closed its piece
             self._waiting.add(trace)
+            self._shared.wakes.change(self.name)
             self._shared.ledger.hold(trace.origin)
         self._hold(trace.samples.nbytes)
         self._add_stamp(trace.origin, trace.sensor, end_ns)
@@ -193,20 +200,26 @@ class Station:
         if chunk.sensor not in self._streams:
             self._streams[chunk.sensor], self._contents = stream, None
         self._add_stamp(chunk.origin, chunk.sensor, end_ns)
-        anchors, num_bytes = stream.num_anchors, stream.num_bytes
+        if self._place(stream, chunk):
+            self._shared.ledger.hold(chunk.origin)
+        elif not is_replay:  # else its samples were within the jitter of an earlier anchor
+            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
+
+    def _place(self, stream: SensorStream, chunk: Chunk) -> bool:
+        """Whether any of the samples are new. Wakes the station if a piece waits for them, or there were none."""
+        is_first, anchors, num_bytes = len(stream) == 0, stream.num_anchors, stream.num_bytes
         is_new = stream.place(chunk)
         self._shared.held.signal_bytes += stream.num_bytes - num_bytes
         if stream.newest_ns is not None:
             self._looks.reach(chunk.sensor, stream.newest_ns)
-        if not is_new:
-            if is_replay:  # its samples were within the jitter of an earlier anchor
-                return
-            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
-        if stream.num_anchors > anchors:
+        if self._looks.has_changes or is_first:
+            self._shared.wakes.change(self.name)
+        if is_new and stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
             if stream.misfit_ns:
                 self.source_clocks.misfit(chunk.sensor, stream.misfit_ns)
-        self._shared.ledger.hold(chunk.origin)
+                self.wake_to_remind()
+        return is_new
 
     def resolve(self, inspection: InspectionId, frame_key: FrameKey, image: Image | None, detail: str) -> None:
         """Takes the outcome of a fetch or decoding; ignores it if the piece has closed."""
@@ -255,9 +268,13 @@ class Station:
         ]
         self._drop_chunks()
         self.clock.wake(BEGINNING_NS if clock_ns is None else self._due_ns())
+        self.wake_to_remind()
+        return observed
+
+    def wake_to_remind(self) -> None:
+        """Has the next turn log what the clocks of the sources have to say."""
         if self.source_clocks.has_reminders:
             self._shared.wakes.change(self.name)
-        return observed
 
     def settle(self, inspection: InspectionId) -> Piece:
         """The verdict of a closed piece is in the next commit: nothing of it is needed any more."""
@@ -296,14 +313,14 @@ class Station:
         if earliest_ns is None:
             return None
         settings = self._settings
-        return earliest_ns + (_ns(settings.max_delay_s) if self._traces_open else _ns(settings.dedup_horizon_s) + 1)
+        return earliest_ns + (_ns(settings.max_delay_s) if self._traces_open else self._horizon_span_ns + 1)
 
     def _chunks_due_ns(self, sensor: str) -> int | None:
         """None where a piece needs the oldest samples."""
         droppable_ns, earliest_ns = self._streams[sensor].droppable_ns, self._times.earliest_ns(sensor)
         if droppable_ns is None or (earliest_ns is not None and earliest_ns < droppable_ns):
             return None
-        return droppable_ns + _ns(self._settings.dedup_horizon_s) - min(0, _ns(self._sensors[sensor].start_s))
+        return droppable_ns + DROP_EVERY_NS + self._horizon_span_ns + self._lead_ns[sensor]
 
     def _hold(self, num_bytes: int) -> None:
         self.num_bytes += num_bytes
@@ -477,7 +494,7 @@ class Station:
         horizon_ns = self.horizon_ns
         if horizon_ns is None:
             return None
-        enter_ns, earliest_ns = horizon_ns + min(0, _ns(self._sensors[sensor].start_s)), self._times.earliest_ns(sensor)
+        enter_ns, earliest_ns = horizon_ns - self._lead_ns[sensor], self._times.earliest_ns(sensor)
         return enter_ns if earliest_ns is None else min(enter_ns, earliest_ns)
 
     def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
