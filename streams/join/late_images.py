@@ -22,8 +22,8 @@ class LateImages:
         change: Callable[[Piece], None],
         hold: Callable[[int], None],
     ) -> None:
-        """`place` is line and station, `pieces` are its open ones. Calls `change` for each that changes, `hold` with the
-        bytes of its new images."""
+        """`place` is line and station, `pieces` are its open ones. `change` gets each that changes, `hold` the bytes of
+        its new images."""
         self._place, self._shared, self._pieces, self._change, self._hold = place, shared, pieces, change, hold
 
     def is_missing(self, frame: Frame) -> bool:

@@ -55,8 +55,7 @@ class Station:
         self.num_bytes = 0
         """Images and traces of open pieces, and waiting traces."""
         self._unobserved: list[Piece] = []
-        self._looks = Looks()
-        self._num_opened = 0
+        self._looks, self._num_opened = Looks(), 0
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
         self._times = PieceTimes(self._sensors)
@@ -257,8 +256,8 @@ class Station:
 
     def _due_ns(self) -> int | None:
         """The station's clock at which it has something to do, if none of its records comes before."""
-        times = (self._looks.clock_ns, self._traces.due_ns, self._signals.due_ns())
-        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+        due_ns = (self._looks.clock_ns, self._traces.due_ns, self._signals.due_ns())
+        return min((time_ns for time_ns in due_ns if time_ns is not None), default=None)
 
     def _hold(self, num_bytes: int) -> None:
         self.num_bytes += num_bytes
