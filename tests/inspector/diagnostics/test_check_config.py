@@ -89,6 +89,16 @@ def service_with(folder: Path, **changes: object) -> Service:
     return load_service(folder / "service.toml")
 
 
+def test_a_camera_of_large_pictures_is_told_what_a_record_takes(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    path = tmp_path / "bundle" / "bundle.json"
+    content = json.loads(path.read_text())
+    content["modalities"][0]["framing"] = {"width_px": 2048, "height_px": 20_000}
+    path.write_text(json.dumps(content))
+    text = "\n".join(check(service).lines)
+    assert "raw pixels of 2048 x 20000 px take 39.1 MiB at least, a record 8.0 MiB at most" in text
+
+
 def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> None:
     report = check(service_with(tmp_path), chunk_s=0.1)
     assert report.problems == ()
