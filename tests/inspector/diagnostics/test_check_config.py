@@ -17,13 +17,9 @@ from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog
 from streams.log import LogError
 from streams.references import addresses
+from tests.texts import service_text
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["recipe.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
+TABLES = """
 [join]
 max_delay_s = {max_delay_s}
 dedup_horizon_s = 10.0
@@ -83,7 +79,7 @@ def bundle(folder: Path) -> None:
 
 def service_with(folder: Path, **changes: object) -> Service:
     values = VALUES | changes
-    (folder / "service.toml").write_text(CONFIG.format(**values))
+    (folder / "service.toml").write_text(service_text("recipe.toml", TABLES.format(**values)))
     (folder / "recipe.toml").write_text(RECIPE.format(**values))
     bundle(folder / "bundle")
     return load_service(folder / "service.toml")
