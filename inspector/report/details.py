@@ -39,18 +39,20 @@ class Part:
         return self.x <= region.x and self.y <= region.y and right <= self._right and bottom <= self._bottom
 
     def seen(self, regions: Sequence[Region]) -> tuple[Region, ...]:
-        """Frames around the regions within the part, from its corner: the lines leave the evidence free."""
-        return tuple(
-            replace(
-                each,
-                x=each.x - self.x - MARGIN_PX,
-                y=each.y - self.y - MARGIN_PX,
-                width=each.width + 2 * MARGIN_PX,
-                height=each.height + 2 * MARGIN_PX,
+        """Frames around the regions within the part, from its corner. The lines leave the evidence free: there is a
+        margin, and no frame crosses that of a stronger region."""
+        frames: list[Region] = []
+        for region in filter(self.holds, regions):
+            frame = replace(
+                region,
+                x=region.x - self.x - MARGIN_PX,
+                y=region.y - self.y - MARGIN_PX,
+                width=region.width + 2 * MARGIN_PX,
+                height=region.height + 2 * MARGIN_PX,
             )
-            for each in regions
-            if self.holds(each)
-        )
+            if not any(_cross(frame, other) for other in frames):
+                frames.append(frame)
+        return tuple(frames)
 
     @property
     def _right(self) -> int:
@@ -77,3 +79,8 @@ def _around(region: Region, width_px: int, height_px: int) -> Part:
     width, height = min(side, width_px), min(side, height_px)
     x, y = round(region.x + (region.width - width) / 2), round(region.y + (region.height - height) / 2)
     return Part(min(max(x, 0), width_px - width), min(max(y, 0), height_px - height), width, height)
+
+
+def _cross(one: Region, other: Region) -> bool:
+    across = one.x < other.x + other.width and other.x < one.x + one.width
+    return across and one.y < other.y + other.height and other.y < one.y + one.height

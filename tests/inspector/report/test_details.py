@@ -47,6 +47,7 @@ def test_regions_near_each_other_share_a_part_and_parts_are_few() -> None:
     near = [Region(100, 100, 8, 8), Region(130, 110, 8, 8)]
     (part,) = parts(5_000, 4_000, near, MAX_SIDE_PX)
     assert len(part.seen(near)) == 2
+    assert len(part.seen([*near, Region(106, 104, 8, 8)])) == 2, "a frame crosses that of a stronger region"
     far = [Region(1_000 * index, 3_990, 8, 8) for index in range(5)]
     found = parts(5_000, 4_000, far, MAX_SIDE_PX)
     assert len(found) == MAX_DETAILS
