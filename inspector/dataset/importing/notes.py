@@ -1,5 +1,6 @@
 """What a person who imports should know of the pieces, and would not see."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,7 +37,8 @@ def unused(classes: Iterable[str], used: Iterable[str], what: str) -> list[str]:
 def _alike(names: Iterable[str]) -> Iterator[str]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
-        spellings["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        spellings["".join(filter(str.isalnum, plain)) or plain].append(name)
     for alike in spellings.values():
         if len(alike) > 1:
             yield (

@@ -1,6 +1,7 @@
 """An import is not silent about what it leaves out, joins, or cannot know."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -67,6 +68,22 @@ def test_classes_that_differ_in_spelling_alone_are_named(tmp_path: Path) -> None
     said = output(tmp_path, "folders", class_folders(tmp_path, ("good", "Öl Fleck", "öl_fleck", "dent")))
     assert "Öl Fleck and öl_fleck are classes of their own, for they are written differently" in said
     assert said.count("written differently") == 1
+
+
+def test_classes_that_only_look_alike_are_named(tmp_path: Path) -> None:
+    """A Mac writes an umlaut as two characters."""
+    composed, decomposed = "\u00d6l", "O\u0308l"
+    said = output(tmp_path, "folders", class_folders(tmp_path, ("good", composed, decomposed)))
+    assert "are classes of their own, for they are written differently" in said
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    source = class_folders(tmp_path)
+    (source / "dent").rename(source / os.fsdecode(b"Ri\xdf"))
+    said = refusal(tmp_path, "folders", source)
+    assert "Ri\\udcdf" in said
+    assert "its name is no UTF-8" in said
+    assert "pydantic" not in said
 
 
 def test_a_mask_without_its_picture_is_named(tmp_path: Path) -> None:
