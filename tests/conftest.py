@@ -66,10 +66,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = places(dict.fromkeys(item.path.relative_to(TESTS).as_posix() for item in items))
-    items.sort(key=lambda item: order[item.path.relative_to(TESTS).as_posix()])
+    files = {path: path.relative_to(TESTS).as_posix() for path in dict.fromkeys(item.path for item in items)}
+    order = places(files.values())
+    items.sort(key=lambda item: order[files[item.path]])
     for item in items:
-        file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
+        file, fixtures = files[item.path], getattr(item, "fixturenames", ())
         if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.slow)
         if not SERVER_FIXTURES.isdisjoint(fixtures):
