@@ -1,6 +1,7 @@
 """The demo's bundle believes its whole line, defects included, and passes nothing on a faulty picture or sound."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ def observed(number: int, picture: Picture, sound: Sound) -> Observation:
     return from_files(InspectionId("line-1", "station-1", str(number)), "disc", [("top", picture)], [clip])
 
 
+@cache
 def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
     pieces = [simulate_piece(LINE, number) for number in range(NUM)]
     return [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
