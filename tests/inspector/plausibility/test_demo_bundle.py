@@ -66,8 +66,13 @@ def observed(number: int, picture: Picture, sound: Sound) -> Observation:
 
 @cache
 def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
+    """Shared by all tests: nothing may write to it."""
     pieces = [simulate_piece(LINE, number) for number in range(NUM)]
-    return [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    both = [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    for image, sound in both:
+        image.setflags(write=False)
+        sound.setflags(write=False)
+    return both
 
 
 def states(verdicts: list[pb.Verdict], modality: str) -> set[int]:
