@@ -75,7 +75,7 @@ def _keep_all(service: Service, num_verdicts: int) -> None:
     ):
         rows, deadline_s = RecordingRows(database), time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
-            time.sleep(0.5)
+            time.sleep(0.05)
             stored = len(_keys(Archive(database)))
             if stored == num_verdicts and not rows.candidates(rows.done_key(), 1):
                 return

@@ -1,6 +1,7 @@
 """The demo's bundle believes its whole line, defects included, and passes nothing on a faulty picture or sound."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +70,15 @@ def observed(number: int, picture: Picture, sound: Sound) -> Observation:
     return from_files(InspectionId("line-1", "station-1", str(number)), "disc", [("top", picture)], [clip])
 
 
+@cache
 def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
+    """Shared by all tests: nothing may write to it."""
     pieces = [simulate_piece(LINE, number) for number in range(NUM)]
-    return [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    both = [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    for image, sound in both:
+        image.setflags(write=False)
+        sound.setflags(write=False)
+    return both
 
 
 def states(verdicts: list[pb.Verdict], modality: str) -> set[int]:

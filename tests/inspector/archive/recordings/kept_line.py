@@ -62,6 +62,6 @@ def archive_verdicts(log: Log, database: Database) -> int:
     """As the archive's follower does; returns how many verdicts were new."""
     with closing(log.tail(Start(earliest=True))) as tail, database.write() as connection:
         new = 0
-        while entries := entries_of(tail.poll(0.2)):
+        while entries := entries_of(tail.poll(0)):
             new += insert_verdicts(connection, entries)
         return new

@@ -33,6 +33,8 @@ from streams.references.references import Resolver
 PREFIX, LINE, STATION = "qa", "line-1", "st"
 MIC_HZ, NEAR_HZ, PRESS_HZ = 8000.0, 1000.0, 50.0
 GAP_NS = 100_000_000
+JOIN = JoinSettings(max_delay_s=0.3)
+"""All records are in the log before the first is read."""
 CHUNK = 250
 """Samples of the microphone in one record."""
 RECIPE = Recipe(
@@ -77,7 +79,7 @@ def _ruling(piece: Observation) -> tuple[verdict_pb2.Decision, verdict_pb2.Decis
 
 def build(source: Source, sink: Sink, line: str = LINE, references: ReferenceSettings | None = None) -> Pipeline:
     """The product's pipeline; its judge is `pipeline_judge`."""
-    metrics, settings = WorkerMetrics(CollectorRegistry()), ShardSettings(PREFIX, (line,), JoinSettings(), Limits())
+    metrics, settings = WorkerMetrics(CollectorRegistry()), ShardSettings(PREFIX, (line,), JOIN, Limits())
     resolver = Resolver(references or ReferenceSettings(), Limits())
     shards = Shards(settings, Recipes([RECIPE]), resolver, metrics)
     return Pipeline(source, sink, shards, KeepingJudge(), PipelineSettings(), metrics, lambda _: RECIPE.deadline_s)
