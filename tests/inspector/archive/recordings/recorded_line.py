@@ -33,8 +33,6 @@ from streams.references.references import Resolver
 PREFIX, LINE, STATION = "qa", "line-1", "st"
 MIC_HZ, NEAR_HZ, PRESS_HZ = 8000.0, 1000.0, 50.0
 GAP_NS = 100_000_000
-JOIN = JoinSettings(max_delay_s=0.3)
-"""All records are in the log before the first is read."""
 CHUNK = 250
 """Samples of the microphone in one record."""
 RECIPE = Recipe(
@@ -77,9 +75,16 @@ def _ruling(piece: Observation) -> tuple[verdict_pb2.Decision, verdict_pb2.Decis
     return verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD
 
 
-def build(source: Source, sink: Sink, line: str = LINE, references: ReferenceSettings | None = None) -> Pipeline:
+def build(
+    source: Source,
+    sink: Sink,
+    line: str = LINE,
+    references: ReferenceSettings | None = None,
+    join: JoinSettings | None = None,
+) -> Pipeline:
     """The product's pipeline; its judge is `pipeline_judge`."""
-    metrics, settings = WorkerMetrics(CollectorRegistry()), ShardSettings(PREFIX, (line,), JOIN, Limits())
+    settings = ShardSettings(PREFIX, (line,), join or JoinSettings(), Limits())
+    metrics = WorkerMetrics(CollectorRegistry())
     resolver = Resolver(references or ReferenceSettings(), Limits())
     shards = Shards(settings, Recipes([RECIPE]), resolver, metrics)
     return Pipeline(source, sink, shards, KeepingJudge(), PipelineSettings(), metrics, lambda _: RECIPE.deadline_s)
