@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo services test fast test-gpu check docs format protos bench broker train-demo clean
+.PHONY: help demo services test fast test-gpu check docs format protos bench broker clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE := .venv-serve/bin

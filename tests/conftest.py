@@ -66,10 +66,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = places(dict.fromkeys(item.path.relative_to(TESTS).as_posix() for item in items))
-    items.sort(key=lambda item: order[item.path.relative_to(TESTS).as_posix()])
+    files = {path: path.relative_to(TESTS).as_posix() for path in dict.fromkeys(item.path for item in items)}
+    order = places(files.values())
+    items.sort(key=lambda item: order[files[item.path]])
     for item in items:
-        file, fixtures = item.path.relative_to(TESTS).as_posix(), getattr(item, "fixturenames", ())
+        file, fixtures = files[item.path], getattr(item, "fixturenames", ())
         if file.startswith(SLOW) or not SLOW_FIXTURES.isdisjoint(fixtures):
             item.add_marker(pytest.mark.slow)
         if not SERVER_FIXTURES.isdisjoint(fixtures):
@@ -84,9 +85,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_collection_finish() -> None:
     """Opening a model collects garbage: with all tests in memory that takes 0.1 s, a thousand times in a run."""
-    gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None, item: pytest.Item) -> Iterator[None]:
+    """What a file leaves behind, such as imported modules, stays as well: after hundreds of files it is as much."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture
@@ -132,11 +141,14 @@ def kafka_clients_end(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _reset_logging() -> None:
-    """Root at WARNING without handlers of ours; the subclasses of StreamHandler that pytest adds stay."""
+    """Root at WARNING without handlers of ours; the subclasses of StreamHandler that pytest adds stay. Sets only what
+    differs: each setting empties a cache of every logger."""
     root = logging.getLogger()
-    logging.disable(logging.NOTSET)
-    root.setLevel(logging.WARNING)
+    if root.manager.disable != logging.NOTSET:
+        logging.disable(logging.NOTSET)
     for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
         root.removeHandler(handler)
-    for name in ("kafka", "onnx_ir", "onnxscript"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    levels = {"": logging.WARNING, "kafka": logging.NOTSET, "onnx_ir": logging.NOTSET, "onnxscript": logging.NOTSET}
+    for name, level in levels.items():
+        if (logger := logging.getLogger(name)).level != level:
+            logger.setLevel(level)

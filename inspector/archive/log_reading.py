@@ -46,13 +46,16 @@ class LogReading(Generic[Item]):
         heard_s = self._clock_s()
         with closing(self._followed.tail(Start(earliest=True))) as tail:
             while True:
-                items = self._followed.read(tail.poll(POLL_S))
+                items = self._followed.read(tail.poll(0.0 if self._is_read(tail.position()) else POLL_S))
                 position = dict(tail.position())
                 yield Batch(items, position)
-                if all(position.get(at, 0) >= end for at, end in self.end.items()):
+                if self._is_read(position):
                     return
                 heard_s = self._clock_s() if items else heard_s
                 if self._clock_s() - heard_s > SILENT_S:
                     raise LogUnavailableError(
                         f"the log gave no more {self._followed.name} for {SILENT_S:.3g} s, before its end: try again"
                     )
+
+    def _is_read(self, position: Mapping[TopicPartition, int]) -> bool:
+        return all(position.get(at, 0) >= end for at, end in self.end.items())

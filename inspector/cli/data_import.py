@@ -105,7 +105,8 @@ def import_() -> None:
 @report_user_errors(DataImportError, SharesError)
 def folders(source: Path, good: tuple[str, ...], **given: Unpack[_Given]) -> None:
     """Folders as classes: SOURCE/good/..., SOURCE/crack/..., of images or signals."""
-    _write(source, by_folder(source, good), given)
+    notes: list[str] = []
+    _write(source, by_folder(source, good, notes), given, notes)
 
 
 @import_.command("mvtec")
@@ -117,7 +118,8 @@ def mvtec(source: Path, good: tuple[str, ...], **given: Unpack[_Given]) -> None:
     Its own split has no defect in train, so that nothing could be calibrated: the pieces are divided anew.
     """
     _refuse_good(good)
-    _write(source, mvtec_items(source), given)
+    notes: list[str] = []
+    _write(source, mvtec_items(source, notes), given, notes)
 
 
 @import_.command("coco")
@@ -129,7 +131,8 @@ def coco(source: Path, good: tuple[str, ...], images: Path | None, **given: Unpa
 
     An image without annotations is good.
     """
-    _write(source, coco_items(source, images, good), given)
+    notes: list[str] = []
+    _write(source, coco_items(source, images, good, notes), given, notes)
 
 
 @import_.command("yolo")
@@ -138,7 +141,8 @@ def coco(source: Path, good: tuple[str, ...], images: Path | None, **given: Unpa
 @report_user_errors(DataImportError, SharesError)
 def yolo(source: Path, good: tuple[str, ...], names: str | None, **given: Unpack[_Given]) -> None:
     """YOLO labels: boxes and polygons become masks. An image without labels is good."""
-    _write(source, yolo_items(source, names.split(",") if names else (), good), given)
+    notes: list[str] = []
+    _write(source, yolo_items(source, names.split(",") if names else (), good, notes), given, notes)
 
 
 @import_.command("csv")
@@ -172,7 +176,7 @@ def csv(
     if (label is None) == (probability is None):
         raise DataImportError("name one of --label and --probability: the column that says which pieces are good")
     columns = Columns(files, label, defects, piece, groups, product, probability)
-    _write(source, table(source, columns, good), given)
+    _write(source, table(source, columns, good), given, [])
 
 
 @import_.command("recordings")
@@ -214,8 +218,11 @@ def _refuse_good(good: tuple[str, ...]) -> None:
         raise DataImportError("--good is not for MVTec AD, whose good class is called good; leave it out")
 
 
-def _write(source: Path, items: Iterable[Item], given: _Given) -> None:
-    _print(_imported(source, items, given))
+def _write(source: Path, items: Iterable[Item], given: _Given, notes: list[str]) -> None:
+    """`notes`: sentences that the items add while they are read."""
+    imported = _imported(source, items, given)
+    imported.notes += notes
+    _print(imported)
 
 
 def _imported(source: Path, items: Iterable[Item], given: _Given) -> Imported:

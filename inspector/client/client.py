@@ -1,5 +1,6 @@
 """gRPC client of a gateway. Its watches continue across restarts of the gateway."""
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ MAX_DELAY_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 """For TCP, TLS and the first HTTP/2 frame; with 0.1 s a busy or distant gateway could not be reached."""
 MAX_MESSAGE_BYTES = 64 * 2**20
+_TOO_LARGE = re.compile(r"SERVER: Received message larger than max \((\d+) vs\. (\d+)\)")
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_reconnect_backoff_ms", int(MAX_DELAY_S * 1000)),
@@ -223,7 +225,18 @@ def client_error(error: grpc.RpcError) -> ClientError:
     """Converts the error, with the oldest available time if the gateway sent it."""
     trailer = dict(cast("Iterable[tuple[str, str]]", error.trailing_metadata() or ()))
     oldest = trailer.get("oldest-ns")
-    return ClientError(error.code(), error.details() or "", None if oldest is None else int(oldest))
+    return ClientError(error.code(), _with_remedy(error.details() or ""), None if oldest is None else int(oldest))
+
+
+def _with_remedy(detail: str) -> str:
+    """What to do about a request that gRPC refuses before the gateway sees it."""
+    sizes = _TOO_LARGE.search(detail)
+    if sizes is None:
+        return detail
+    return (
+        f"{detail}: the request has {sizes[1]} bytes, and the gateway takes {sizes[2]}; send a PNG or JPEG file in "
+        "place of raw pixels, or raise max_record_bytes in the service's configuration"
+    )
 
 
 def credentials(tls: ClientTls) -> grpc.ChannelCredentials:

@@ -8,7 +8,7 @@ from inspector.compile.job import Job
 from inspector.engines.engine import EngineName, EngineSettings
 from inspector.engines.factory import open_engine
 from inspector.engines.variants import parts
-from inspector.inference.model import open_model
+from inspector.inference.model import Opener, open_model
 from inspector.parity.gate import check
 from inspector.parity.report import Limit, ParityReport
 
@@ -16,11 +16,13 @@ MAX_NAMES = 10
 """Of pieces on one line."""
 
 
-def check_graphs(job: Job, graphs: Mapping[str, Path], runtime: EngineName) -> ParityReport:
+def check_graphs(
+    job: Job, graphs: Mapping[str, Path], runtime: EngineName, opener: Opener = open_engine
+) -> ParityReport:
     """The whole routed system, with these graphs by part. Raises EngineError for one that does not open."""
     bundle = job.bundle
     files = {bundle.path(file): graphs.get(part, bundle.path(file)) for part, file in parts(bundle.schema)}
-    model = open_model(bundle, EngineSettings(runtime), lambda path, settings: open_engine(files[path], settings))
+    model = open_model(bundle, EngineSettings(runtime), lambda path, settings: opener(files[path], settings))
     label = job.wish.label if runtime == job.wish.engine else f"{job.wish.label} (its graphs, in ONNX Runtime)"
     return check(replace(model, engine=label), job.parity)
 

@@ -11,6 +11,7 @@ hardly move: graphs that flipped none of 300 such pieces flipped 43 of 300 unsee
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,8 +26,10 @@ from inspector.compile.graph import read_graph, share_quantised
 from inspector.compile.job import GraphArtifact, Job, RefusedError
 from inspector.compile.quantise import Dialect, Feed, quantisable, quantise
 from inspector.engines.engine import EngineName
+from inspector.engines.factory import open_engine
 from inspector.engines.variants import parts
 from inspector.framing.framer import framers
+from inspector.inference.model import Opener
 from inspector.parity.report import ParityReport, passed
 
 NO_PRODUCT = "holds no product that is worth eight bits"
@@ -71,11 +74,12 @@ def choose(job: Job, target: QuantisationTarget) -> tuple[tuple[GraphArtifact, .
     """
     _require_held_out_pieces(job)
     job.say("gate", f"decides on {len(job.parity.pieces)} pieces in FP32")
-    report = check_graphs(job, {}, target.runtime)
+    opener = _exported_once(job)
+    report = check_graphs(job, {}, target.runtime, opener)
     kept: dict[str, Path] = {}
     artifacts = {"head": GraphArtifact("head", None, "fp32", 0.0, why=NO_PRODUCT)}
     for expert in sorted(job.bundle.schema.experts, key=lambda expert: -expert.cost_ms):
-        candidate = _tried(_Trial(job, target, expert, kept), report)
+        candidate = _tried(_Trial(job, target, expert, kept, opener), report)
         if isinstance(candidate, Tried):
             kept[expert.name], report, artifacts[expert.name] = candidate
         else:
@@ -106,6 +110,13 @@ class _Trial:
     target: QuantisationTarget
     expert: Expert
     kept: Mapping[str, Path]
+    opener: Opener
+
+
+def _exported_once(job: Job) -> Opener:
+    """Opens the bundle's own graphs once for all trials, each of which runs most of them."""
+    own, keep = {job.bundle.path(file) for _, file in parts(job.bundle.schema)}, cache(open_engine)
+    return lambda path, settings: (keep if path in own else open_engine)(path, settings)
 
 
 def _tried(trial: _Trial, before: ParityReport) -> Tried | str:
@@ -153,7 +164,7 @@ def _passing(trial: _Trial, candidates: Iterable[_Candidate], refusals: list[str
             refusals.append(f"is no faster in INT8: {speed.description}" if speed.ratio else speed.description)
             continue
         job.say(name, f"decides on {len(job.parity.pieces)} pieces")
-        report = check_graphs(job, {**trial.kept, name: path}, trial.target.runtime)
+        report = check_graphs(job, {**trial.kept, name: path}, trial.target.runtime, trial.opener)
         if passed(report, job.wish.limit):
             yield Tried(path, report, artifact._replace(why=_joined(speed.description, artifact.why)))
         else:

@@ -9,6 +9,7 @@ from inspector.config.service import Service, reference_problems
 from inspector.config.tables import EmbeddedTable, KafkaTable, WorkerTable
 from inspector.diagnostics.check_access import access_lines, access_problems
 from inspector.diagnostics.memory import memory_lines, request_line, signal_problems
+from inspector.diagnostics.record_lines import record_lines
 from inspector.diagnostics.visible_lines import visible_lines
 from inspector.recipe.compatibility import misfits, read_bundle
 from inspector.recipe.problems import ConfigError, Problem
@@ -62,7 +63,7 @@ def check(service: Service, chunk_s: float = 0.1) -> Report:
             problems.extend(exc.problems)
             bundle = None
         budget = latency_budget(service, recipe, bundle, chunk_s)
-        lines.extend(_recipe_lines(recipe, bundle, budget, _opening(service, recipe)))
+        lines.extend(_recipe_lines(service, recipe, bundle, budget))
         problems.extend(_deadline_problems(recipe, budget))
         problems.extend(signal_problems(service, recipe))
         if bundle is not None:
@@ -151,10 +152,10 @@ def _opening(service: Service, recipe: Recipe) -> str:
     return "an event: send `entered` for each piece"
 
 
-def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget, opening: str) -> Iterator[str]:
+def _recipe_lines(service: Service, recipe: Recipe, bundle: Bundle | None, budget: Budget) -> Iterator[str]:
     where = f"line {recipe.line}, station {recipe.station}, product {recipe.product}"
     yield f"recipe {recipe.name} {recipe.version}: {where}"
-    yield f"  a piece is opened by {opening}"
+    yield f"  a piece is opened by {_opening(service, recipe)}"
     for camera in recipe.cameras:
         frames = f"{camera.num_frames} frame(s){_bits(camera)}"
         yield f"  camera {camera.name}: {frames} within {recipe.capture_span_s:g} s of the entry"
@@ -165,6 +166,7 @@ def _recipe_lines(recipe: Recipe, bundle: Bundle | None, budget: Budget, opening
         yield f"  bundle {bundle.name} {bundle.version}: {experts}"
         yield f"  misses: {promise_words(recipe, bundle)}"
         yield from visible_lines(recipe, bundle)
+        yield from record_lines(recipe, bundle, service.config.max_record_bytes)
         yield from _plausibility_lines(recipe, bundle)
     yield (
         f"  latency: window {budget.window_s:.3f} + chunk {budget.chunk_s:.3f} + inference {budget.inference_s:.3f} "

@@ -61,6 +61,10 @@ PICTURE: Mapping[str, Rule] = {
         MissingReason.NOISE, "noise", None, 0.7, floor=0.004,
         high_cause="was the gain raised, or is a cable loose",
     ),
+    "repeated": Rule(
+        MissingReason.CONTRAST, "share of rows or columns that repeat the one before", None, 0.02, is_ratio=False,
+        high_cause="was a part of the picture lost between camera and line",
+    ),
 }  # fmt: skip
 """In the order in which they are asked; shares and values from 0 (black) to 1. There is no limit to contrast and
 sharpness above: a scratch on a plain surface adds both, and what covers or overdrives a picture shows elsewhere."""
@@ -96,6 +100,10 @@ SIGNAL: Mapping[str, Rule] = {
     "crest": Rule(
         MissingReason.CLIPPED, "peak over level", 0.2, None, floor=0.1,
         low_cause="is the gain too high, so that the signal is cut off, or does it hum",
+    ),
+    "lost": Rule(
+        MissingReason.DEAD_CHANNEL, "share of samples that are zero or as the one before", None, 0.1, is_ratio=False,
+        high_cause="does the driver lose samples, or does another one fill them in",
     ),
 }  # fmt: skip
 """In the order in which they are asked, behind a level that is too low; samples are as the sensor gives them. Hum and

@@ -110,7 +110,7 @@ def _view_doubts(
         doubt = format_doubt(image, limits)
         if doubt is None and (thumbnail := _thumbnail(seen(row, name, index, image), form)) is not None:
             kept.add((name, row, index), thumbnail)
-            doubt = picture_doubt(picture_figures(thumbnail, form), limits, levels[row])
+            doubt = picture_doubt(picture_figures(image, thumbnail, form), limits, levels[row])
         if doubt is not None:
             doubts.setdefault((row, name), doubt)
     return doubts

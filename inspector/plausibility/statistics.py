@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.front_end import Image
 from inspector.bundle.schema import ImageInput, SignalInput
 
 Floats = NDArray[np.float64]
@@ -29,11 +30,16 @@ HUM_HZ = (40.0, 130.0)
 """Mains, 50 or 60 Hz, and twice that."""
 MAX_WAVES = 64
 TINY = 1e-7
+MAX_ROWS = 256
+"""Of larger pictures so many rows, spread evenly, are compared with the next one."""
+STEP = 1 / 32768
+"""Of samples in 16 bits."""
 _INSIDE = (math.nextafter(DARK, 1), math.nextafter(BRIGHT, 0))
 
 
-def picture_figures(prepared: Samples, form: ImageInput) -> dict[str, float]:
-    """Of one thumbnail (T, C, H, W) as `encoders.front_end.prepare_image` makes it, by name.
+def picture_figures(received: Image, prepared: Samples, form: ImageInput) -> dict[str, float]:
+    """By name, of one picture (H, W) or (H, W, 3) as it was received, and of its thumbnail (T, C, H, W) as
+    `encoders.front_end.prepare_image` makes it.
 
     Sharpness is fine detail over the contrast of the flattest quarter: a large defect raises the contrast of the whole.
     """
@@ -53,6 +59,7 @@ def picture_figures(prepared: Samples, form: ImageInput) -> dict[str, float]:
         "quarter_brightness": min(float(quarter_mean[0, 0]) for quarter_mean, _ in quarters),
         "sharpness": detail / max(flattest, TINY),
         "noise": _low_quarter(np.abs(across[::2])),
+        "repeated": _repeated(received),
     }
 
 
@@ -88,6 +95,21 @@ def _low_quarter(values: Samples) -> float:
     return float(np.partition(values, place, axis=None)[place])
 
 
+def _repeated(received: Image) -> float:
+    """Share of the rows, or of the columns if that is more, that are as the one before: cameras and drivers fill in so
+    what the network has lost. Those of one value do not count: background may look like that."""
+    pixels = received.reshape(*received.shape[:2], -1)
+    chosen = np.linspace(0, max(0, len(pixels) - 2), min(len(pixels) - 1, MAX_ROWS)).astype(int)
+    if not len(chosen) or pixels.shape[1] < 2:
+        return 0.0
+    rows, next_rows = pixels[chosen], pixels[chosen + 1]
+    columns, next_columns = rows[:, :-1], rows[:, 1:]
+    return max(
+        float(((rows == next_rows).all(axis=(1, 2)) & (rows != rows[:, :1]).any(axis=(1, 2))).mean()),
+        float(((columns == next_columns).all(axis=(0, 2)) & (columns != columns[:1]).any(axis=(0, 2))).mean()),
+    )
+
+
 def clip_figures(prepared: Samples, length: int, form: SignalInput) -> dict[str, float]:
     """Of one clip (C, S) as `encoders.front_end.prepare_clip` makes it; samples after `length` are padding."""
     samples = _spread_out(_as_recorded(prepared[:, :length], form))
@@ -100,6 +122,7 @@ def clip_figures(prepared: Samples, length: int, form: SignalInput) -> dict[str,
         "channel_level": float(levels.min()),
         "offset": float(offsets[np.argmax(np.abs(offsets))]),
         "noise_floor": _quiet(samples),
+        "lost": _lost(samples),
     }
     waves = _hum_waves(centred.shape[1], form.sample_rate_hz)
     return figures if waves is None else figures | {"hum": _hum(centred, powers, waves)}
@@ -146,6 +169,13 @@ def _quiet(samples: Samples) -> float:
     means = _means(blocks)
     place = means.shape[1] // 10
     return float(np.partition(means, place, axis=1)[:, place].min())
+
+
+def _lost(samples: Samples) -> float:
+    """Share of samples that are zero or as the one before, as drivers fill in what they have lost; of the worst
+    channel."""
+    none = (np.abs(samples[:, 1:]) < STEP / 2) | (np.abs(np.diff(samples, axis=1)) < STEP / 2)
+    return float(none.mean(axis=1).max()) if none.size else 0.0
 
 
 def _means(values: Samples) -> Samples:

@@ -13,12 +13,13 @@ import numpy as np
 
 from inspector.evaluation.run import Shown
 from inspector.report import sound
+from inspector.report.details import Region, parts
 from inspector.verdicts.plain_text import plain
 from inspector.verdicts.words import enum_word
 from inspector.web.encode import picture_of
 from protos.inspection.v1 import verdict_pb2 as pb
 from streams.decode.kinds import is_curve
-from streams.observation import Clip, View
+from streams.observation import Clip, Image, View
 
 MAX_MEDIA_BYTES = 13_000_000
 """Of all data URIs of a file, which has 15 MB at most with its text and plots."""
@@ -29,19 +30,20 @@ MAX_SOURCES = 4
 MAX_NAME = 64
 
 
-@dataclass(frozen=True)
-class Region:
-    """In pixels of the picture as captured, or of the spectrogram."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    is_strong: bool = True
-
-
 STRONG = 0.5
 """A region of less strength is drawn with dashes, as on the live page."""
+
+
+@dataclass(frozen=True)
+class DetailView:
+    """A part of a picture at full size, around evidence that the scaled picture does not show."""
+
+    src: str
+    width_px: int
+    height_px: int
+    regions: tuple[Region, ...]
+    words: str
+    """Where it lies."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class PictureView:
     regions: tuple[Region, ...]
     words: str
     """Which image, and where the evidence is."""
+    details: tuple[DetailView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def _picture(view: View, index: int, evidence: pb.ImageEvidence, room: Room) -> 
     layer = heat_layer(evidence.heat_map_png) if src and evidence.heat_map_png else b""
     which = f"image {index + 1} of {len(view.images)}" if len(view.images) > 1 else ""
     regions = tuple(Region(r.x_px, r.y_px, r.width_px, r.height_px, r.strength >= STRONG) for r in evidence.regions)
+    details = _details(view.images[index], regions, room) if src else ()
     where = "" if not regions else f"strongest at x {regions[0].x:.0f}, y {regions[0].y:.0f} px"
     return PictureView(
         name=plain(view.camera, MAX_NAME),
@@ -135,7 +139,18 @@ def _picture(view: View, index: int, evidence: pb.ImageEvidence, room: Room) -> 
         height_px=picture.height_px,
         regions=regions if src else (),
         words=", ".join(word for word in (which, where) if word),
+        details=tuple(details),
     )
+
+
+def _details(image: Image, regions: Sequence[Region], room: Room) -> Iterator[DetailView]:
+    height_px, width_px = image.shape[:2]
+    for part in parts(width_px, height_px, regions, MAX_SIDE_PX):
+        rows, columns = slice(part.y, part.y + part.height), slice(part.x, part.x + part.width)
+        picture = picture_of(image[rows, columns], MAX_SIDE_PX)
+        if src := room.uri(picture.media_type, picture.data):
+            words = f"at full size, from x {part.x}, y {part.y} px"
+            yield DetailView(src, part.width, part.height, part.seen(regions), words)
 
 
 def heat_layer(heat_map_png: bytes) -> bytes:

@@ -72,7 +72,8 @@ class FrameContent:
             raise PictureError(
                 f"a picture of {len(picture.data)} bytes does not fit into a record of {self._most_bytes}: "
                 "name a folder for large ones with --large-to (below [references] allowed_prefixes), send JPEG "
-                "(--jpeg 95), or raise max_record_bytes"
+                "(cameras: --jpeg 95), or raise max_record_bytes in the service's configuration to "
+                f"{len(picture.data) + ROOM_BYTES} or more"
             )
         digest = hashlib.sha256(picture.data).digest()
         try:

@@ -9,7 +9,8 @@ from streams.decode.items import Chunk, Event, Frame, Trace
 from streams.decode.limits import RecordError
 from streams.join.clips import SECOND_NS, Cut
 from streams.join.pieces import EVENTS, Piece
-from streams.join.source_clocks import Delays, Doubt, Doubts, SourceClocks
+from streams.join.source_clock import Delays
+from streams.join.source_clocks import Doubt, Doubts, SourceClocks
 from streams.observation import Clip, MissingReason, Observation, State, View
 
 BY_CLOCK = {
@@ -65,12 +66,14 @@ def stamp_of(item: Frame | Chunk | Trace | Event) -> tuple[str, int]:
 
 
 def delays_of(piece: Piece, cuts: Mapping[str, Cut]) -> dict[str, Delays]:
-    """The lowest and highest delay in ns, from event to append, of each source with records of the piece."""
-    delays = {source: (delay_ns, delay_ns) for source, delay_ns in piece.delays.items()}
+    """The delays, from event to append, of each source with records of the piece."""
+    delays = dict(piece.delays)
     for trace in piece.traces.values():
-        delay_ns = trace.origin.append_ns - stamp_of(trace)[1]
-        delays[trace.sensor] = delay_ns, delay_ns
-    return delays | {sensor: cut.delays_ns for sensor, cut in cuts.items() if cut.samples is not None}
+        append_ns = trace.origin.append_ns
+        delay_ns = append_ns - stamp_of(trace)[1]
+        delays[trace.sensor] = Delays(delay_ns, delay_ns, append_ns)
+    heard = {sensor: cut for sensor, cut in cuts.items() if cut.samples is not None}
+    return delays | {sensor: Delays(*cut.delays_ns, cut.arrival_ns) for sensor, cut in heard.items()}
 
 
 def mark(observation: Observation, piece: Piece, doubts: Doubts) -> Observation:

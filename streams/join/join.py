@@ -13,6 +13,7 @@ from streams.decode.limits import RecordError
 from streams.join.assembly import JoinSettings, RecipeBook
 from streams.join.clock import ShardClocks, ShardTime
 from streams.join.clock_doubts import add_stamp, explained
+from streams.join.dead_letter_effects import FAILED_FRAMES, MORE_SPECIFIC, OF_OTHERS, WITHOUT_EFFECT
 from streams.join.join_metrics import JoinMetrics, NoMetrics
 from streams.join.ledger import Judged, Ledger, place
 from streams.join.one_part import MEMORY_HORIZONS
@@ -25,32 +26,6 @@ from streams.observation import Image, InspectionId, MissingReason, Observation
 from streams.records import TopicPartition, Topics
 
 __all__ = ["Join", "JoinMetrics", "Judged"]
-
-WITHOUT_EFFECT = {
-    pb.DEAD_LETTER_REASON_LATE,
-    pb.DEAD_LETTER_REASON_TOO_OLD,
-    pb.DEAD_LETTER_REASON_DUPLICATE,
-    pb.DEAD_LETTER_REASON_CLOCK,
-    pb.DEAD_LETTER_REASON_STATION_LIMIT,
-    pb.DEAD_LETTER_REASON_STATE_LIMIT,
-    pb.DEAD_LETTER_REASON_MISPLACED_STATION,
-    pb.DEAD_LETTER_REASON_ORPHAN,
-    pb.DEAD_LETTER_REASON_ID_READ_TWICE,
-}
-"""Dead letters whose record did not make an inspection enter."""
-_MORE_SPECIFIC = {
-    pb.DEAD_LETTER_REASON_TOO_OLD,
-    pb.DEAD_LETTER_REASON_STATION_LIMIT,
-    pb.DEAD_LETTER_REASON_ID_READ_TWICE,
-}
-"""Reasons that take precedence over the decoding error in a dead letter."""
-_OF_OTHERS = {pb.DEAD_LETTER_REASON_MISADDRESSED, pb.DEAD_LETTER_REASON_MISPLACED_STATION}
-"""Dead letters whose record belongs elsewhere, also if the inspection that it names can be read."""
-_FAILED_FRAMES: dict[int, MissingReason] = {
-    pb.DEAD_LETTER_REASON_REFERENCE: MissingReason.REFERENCE,
-    pb.DEAD_LETTER_REASON_WRONG_FORMAT: MissingReason.UNDECODABLE,
-}
-"""Dead letters for which the inspection counts a failed frame."""
 
 
 class Join:
@@ -191,7 +166,7 @@ class Join:
         """Takes the outcome of a fetch; without an image, `detail` is the error."""
         station = self._stations.get(inspection.station)
         if station is not None:
-            station.resolve(inspection, (camera, sequence), image, detail)
+            station.images.take(inspection, (camera, sequence), image, detail)
             self._bound()
 
     def decoded(self, frame: Frame, item: Item) -> None:
@@ -200,9 +175,9 @@ class Join:
             return
         frame_key, station = (frame.camera, frame.sequence), self._stations[frame.inspection.station]
         if isinstance(item, Frame):
-            station.resolve(frame.inspection, frame_key, item.image, "")
+            station.images.take(frame.inspection, frame_key, item.image, "")
         elif isinstance(item, Rejected):
-            station.fail_decoding(frame.inspection, frame_key)
+            station.images.fail_decoding(frame.inspection, frame_key)
             self._rejected.append(item)
         self._bound()
 
@@ -210,7 +185,7 @@ class Join:
         """Whether a piece still waits for the image of this frame. Also called from the threads that fetch and
         decode."""
         station = self._stations.get(frame.inspection.station)
-        return station is not None and station.is_fetching(frame)
+        return station is not None and station.images.is_missing(frame)
 
     def references(self) -> list[Frame]:
         """Frames accepted since the last call whose image has to be fetched or decoded."""
@@ -274,6 +249,7 @@ class Join:
             name = _station_name(item)
             if station := self._stations.get(name):
                 error = explained(station.source_clocks, item, error)
+                station.wake_to_remind()
             self._refuse(item.origin, error, _inspection(item), station=name)
             if isinstance(item, Trace) and error.reason not in WITHOUT_EFFECT:
                 self._enter_by_trace(item.inspection, item.origin, is_replay=is_replay)
@@ -284,10 +260,11 @@ class Join:
             return
         station = self._station(_station_name(item), item.origin)
         add_stamp(station.source_clocks, item)
+        station.wake_to_remind()
         match item:
             case Frame():
                 station.take_frame(item, is_replay=is_replay)
-                if station.is_fetching(item):
+                if station.images.is_missing(item):
                     self._references.append(item)
             case Event():
                 station.take_event(item, is_replay=is_replay)
@@ -312,7 +289,7 @@ class Join:
                 station = self._station(entry.inspection.station, item.origin)
                 station.take_failed(entry, item.origin, MissingReason.UNDECODABLE, is_replay=is_replay)
             except RecordError as error:
-                if error.reason in _MORE_SPECIFIC:
+                if error.reason in MORE_SPECIFIC:
                     item = replace(item, reason=error.reason, detail=f"{error.detail}; also, {item.detail}")
         self._rejected.append(item)
 
@@ -329,9 +306,9 @@ class Join:
                     self._enter_again(self._entry(item), item.origin, MissingReason.UNDECODABLE)
                 case Trace():
                     self._enter_by_trace(item.inspection, item.origin, is_replay=True)
-                case Frame() if reason in _FAILED_FRAMES:
+                case Frame() if reason in FAILED_FRAMES:
                     entry = Entry(item.inspection, item.product, item.lot, item.capture_ns, item.camera)
-                    self._enter_again(entry, item.origin, _FAILED_FRAMES[reason])
+                    self._enter_again(entry, item.origin, FAILED_FRAMES[reason])
                 case Frame():
                     self._dispatch(item, is_replay=True)
         except RecordError:
@@ -344,7 +321,7 @@ class Join:
 
     def _entry(self, item: Rejected) -> Entry | None:
         """What lets the inspection of an unusable record enter; of a trace only where traces open their pieces."""
-        if item.entry is not None or item.inspection is None or item.reason in _OF_OTHERS:
+        if item.entry is not None or item.inspection is None or item.reason in OF_OTHERS:
             return item.entry
         is_trace = item.origin.topic == self._shared.signals.topic
         return (

@@ -51,6 +51,11 @@ class Looks:
             self._changed |= self._gaps[sensor]
 
     @property
+    def has_changes(self) -> bool:
+        """Whether there is a piece to look at."""
+        return bool(self._changed)
+
+    @property
     def clock_ns(self) -> int | None:
         """The station's clock at which the next piece is due."""
         return self._by_clock.lowest

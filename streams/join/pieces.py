@@ -12,6 +12,7 @@ from streams.join.bit_depth import scaled
 from streams.join.clips import SECOND_NS, Cut, Window
 from streams.join.frozen import Contents
 from streams.join.one_part import ENTERED, Part, image_of, trace_of
+from streams.join.source_clock import Delays
 from streams.join.whole import absent, clip_of, view_of
 from streams.observation import Clip, CloseReason, Image, InspectionId, MissingReason, Observation, Span, State, View
 from streams.references.addresses import shown
@@ -51,8 +52,8 @@ class Piece:
     opened_by: str = EVENTS
     """The source whose record made the inspection enter, unless it was a camera: events, or the sensor of a trace."""
     fetch_by_s: float | None = None
-    delays: dict[str, int] = field(default_factory=dict)
-    """Lowest delay in ns, from event to append, of each camera, and of `events` after an `entered` event."""
+    delays: dict[str, Delays] = field(default_factory=dict)
+    """Of the frame of each camera with the lowest, and of `events` after an `entered` event."""
     waited: set[str] = field(default_factory=set)
     """Modalities whose wait has ended."""
     closing: CloseReason | None = None
@@ -147,8 +148,8 @@ class Piece:
     def _capture(self, frame: Frame) -> None:
         frame_key = (frame.camera, frame.sequence)
         self.captures[frame_key], self.offsets[frame_key] = frame.capture_ns, frame.origin.offset
-        delay_ns = frame.origin.append_ns - frame.capture_ns
-        self.delays[frame.camera] = min(delay_ns, self.delays.get(frame.camera, delay_ns))
+        delays = _delays(frame.origin, frame.capture_ns)
+        self.delays[frame.camera] = min(delays, self.delays.get(frame.camera, delays))
 
     def take_image(self, frame_key: FrameKey, image: Image, camera: CameraSpec) -> int:
         """Like `take_frame`, for an image that was being fetched or decoded."""
@@ -160,7 +161,7 @@ class Piece:
     def take_event(self, event: Event) -> None:
         self.events[event.kind] = event.event_ns
         if event.kind is EventKind.ENTERED:
-            self.delays[EVENTS] = event.origin.append_ns - event.event_ns
+            self.delays[EVENTS] = _delays(event.origin, event.event_ns)
 
     def take_trace(self, trace: Trace) -> None:
         self.traces[trace.sensor], self.traces_ns[trace.sensor] = trace, trace.start_ns
@@ -291,3 +292,8 @@ class Piece:
         apart_s = (window.start_ns - cut.equals_ns) / 1e9
         detail = f"its samples equal those {apart_s:.1f} s earlier: is the sensor frozen, or does a buffer repeat?"
         return replace(clip, state=State.IMPLAUSIBLE, absence=MissingReason.FROZEN, detail=detail)
+
+
+def _delays(origin: Origin, event_ns: int) -> Delays:
+    delay_ns = origin.append_ns - event_ns
+    return Delays(delay_ns, delay_ns, origin.append_ns)

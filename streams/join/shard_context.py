@@ -30,6 +30,17 @@ class Held:
     first_open: dict[str, InspectionId] = field(default_factory=dict)
     """By station, the piece that has been open the longest."""
 
+    def count_open(self, station: str, oldest: InspectionId | None, num: tuple[int, int], most: int) -> None:
+        """Counts a piece of a station that has opened or closed: `num` open ones, after a change of 1 or -1. `most` may
+        be open at a station."""
+        num_open, change = num
+        self.num_open += change
+        self.num_crowded += (2 * num_open > most) - (2 * (num_open - change) > most)
+        if oldest is None:
+            self.first_open.pop(station, None)
+        else:
+            self.first_open[station] = oldest
+
 
 @dataclass(frozen=True, slots=True)
 class ShardContext:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
+from typing import NamedTuple
 
 from streams.join.clips import SECOND_NS
 
@@ -16,8 +17,32 @@ CATCH_UP_NS = SECOND_NS
 _BUCKET_NS = SECOND_NS // 2
 _MINUTE_NS = 60 * SECOND_NS
 MAX_MINUTES = 60
+MAX_SILENCES = 8
 _MIN_MINUTES = 10
 """100 ppm are 6 ms per minute; over a few minutes, transport delays vary more."""
+
+
+class Delays(NamedTuple):
+    """What the records of one source for one piece took from event to append."""
+
+    lowest_ns: int
+    highest_ns: int
+    append_ns: int
+    """Of the newest of them."""
+
+
+class Silence(NamedTuple):
+    """The log got nothing from a source between two append times."""
+
+    from_ns: int | None
+    """None before its first record."""
+    to_ns: int
+    event_ns: int
+    """Of the record that ended it."""
+    lowest_ns: int | None
+    """The lowest delay before it."""
+    is_hold_up: bool
+    """That record came late, and was not recorded before the silence: it was held up meanwhile."""
 
 
 @dataclass(slots=True)
@@ -43,9 +68,11 @@ class SourceClock:
         self._lows: deque[_Low] = deque()
         """Append times and delays, both rising: the first is the lowest of the window."""
         self._minutes: deque[_Low] = deque(maxlen=MAX_MINUTES)
+        self.silences: deque[Silence] = deque(maxlen=MAX_SILENCES)
+        """The newest that were longer than a step."""
 
     def __len__(self) -> int:
-        return len(self._lows) + len(self._minutes)
+        return len(self._lows) + len(self._minutes) + len(self.silences)
 
     @property
     def lowest_ns(self) -> int | None:
@@ -59,6 +86,13 @@ class SourceClock:
         return held_until_ns is not None and newest_ns is not None and newest_ns < held_until_ns + CATCH_UP_NS
 
     @property
+    def before_ns(self) -> int | None:
+        """The lowest delay; while records arrive that were held up, that before they were, None if unknown."""
+        if self.is_catching_up and self.silences:
+            return self.silences[-1].lowest_ns
+        return None if self.has_fallen or self.is_catching_up else self.lowest_ns
+
+    @property
     def has_fallen(self) -> bool:
         """Whether its delay fell by more than a step: records arrived faster than time passes, so they were held back
         before."""
@@ -68,9 +102,16 @@ class SourceClock:
             and self._first.delay_ns - self._lows[0].delay_ns > self._step_ns
         )
 
+    def is_silent(self, from_ns: int, to_ns: int) -> bool:
+        """Whether no record is known that was appended between these times."""
+        if self.newest_ns is None or self.newest_ns <= from_ns:
+            return True
+        return any((each.from_ns or 0) <= from_ns and to_ns <= each.to_ns for each in self.silences)
+
     def add_stamp(self, delay_ns: int, append_ns: int) -> None:
         """Takes the delay of a record, usable or not. A rise by more than a step restarts the measurement: the clock
         was set back, or records were held back, and the last of these show the clock again."""
+        self._listen(delay_ns, append_ns)
         if self._lows and delay_ns - self._lows[0].delay_ns > self._step_ns:
             self._rise(delay_ns, append_ns)
         else:
@@ -88,6 +129,19 @@ class SourceClock:
         if self._first is None or append_ns - self._first.append_ns > WINDOW_NS:
             self._first = _Low(append_ns, delay_ns)
         self._count_minute(delay_ns, append_ns)
+
+    def _listen(self, delay_ns: int, append_ns: int) -> None:
+        """Notes the silence that this record ends."""
+        if self.newest_ns is not None and append_ns - self.newest_ns <= self._step_ns:
+            return
+        event_ns, lowest_ns = append_ns - delay_ns, self.lowest_ns
+        is_hold_up = (
+            self.newest_ns is not None
+            and lowest_ns is not None
+            and delay_ns - lowest_ns > self._step_ns
+            and event_ns > self.newest_ns - self._step_ns
+        )
+        self.silences.append(Silence(self.newest_ns, append_ns, event_ns, lowest_ns, is_hold_up))
 
     def _rise(self, delay_ns: int, append_ns: int) -> None:
         """Handles a late record. After a silence longer than the previous gap, this record or earlier ones were held

@@ -1,8 +1,8 @@
 """Compares the clocks of one station's sources and decides for each piece which of them are wrong.
 
 Two sources disagree if their lowest recent delays are more than `max_source_offset_s` apart (so it is not one delayed
-record) and the piece's own records confirm it (so it is not an outage, which delays all). Of two that disagree, the one
-that differs from the log's clock is wrong.
+record) and the piece's own records confirm it (so it is not an outage, which delays all). Records confirm nothing if
+the log was away between them. Of two that disagree, the one that differs from the log's clock is wrong.
 """
 
 import logging
@@ -14,7 +14,7 @@ from streams.decode.clock_causes import likely_cause
 from streams.join.assembly import JoinSettings
 from streams.join.clips import SECOND_NS
 from streams.join.join_metrics import JoinMetrics
-from streams.join.source_clock import WINDOW_NS, SourceClock
+from streams.join.source_clock import CATCH_UP_NS, WINDOW_NS, Delays, Silence, SourceClock
 from streams.reminder import Happened, Reminder
 
 log = logging.getLogger("streams.join.source_clocks")
@@ -26,10 +26,6 @@ makes at least half an hour."""
 MAX_DRIFT_PPM = 50.0
 """The worst quartz crystal without a time server."""
 REMIND_S = 60.0
-
-
-Delays = tuple[int, int]
-"""Lowest and highest delay in ns, from event to append."""
 
 
 class Doubt(NamedTuple):
@@ -100,12 +96,11 @@ class SourceClocks:
         )
         self._reminder.add((sensor, "jitter"), "", text)
 
-    def doubts(self, delays: Mapping[str, Delays], others: Collection[str] = ()) -> "Doubts":
+    def doubts(self, delays: dict[str, Delays], others: Collection[str] = ()) -> "Doubts":
         """The sources of a piece with wrong clocks. `delays` are those of its records by source; `others` are sources
         without records of the piece, judged by their clock alone."""
-        known = {source: (delay, delay) for source in others if (delay := self._fresh_ns(source)) is not None}
-        records = {**known, **delays}
-        lowest = {source: min(low, self._lowest_ns(source, low)) for source, (low, _) in records.items()}
+        records = {name: known for name in others if (known := self._fresh(name)) is not None} | delays
+        lowest = {source: min(low, self._lowest_ns(source, low)) for source, (low, *_) in records.items()}
         apart = [(a, b) for a, b in combinations(sorted(records), 2) if self._are_apart(a, b, records, lowest)]
         odd = {doubt.source: doubt for doubt in self._odd(apart, lowest)}
         for source, lowest_ns in lowest.items():
@@ -162,7 +157,8 @@ class SourceClocks:
         return abs(delay_ns) > self._most_ns
 
     def _are_apart(self, a: str, b: str, records: Mapping[str, Delays], lowest: Mapping[str, int]) -> bool:
-        """Whether the clocks of two sources differ, and every pair of the piece's records confirms it.
+        """Whether the clocks of two sources differ, and every pair of the piece's records confirms it, unless the log
+        was away between them.
 
         The confirmation must be stronger if both were held back, because then one may have arrived after the other. It
         is not needed if the clocks differ by more than a batch lasts and the later source was never held back.
@@ -172,18 +168,78 @@ class SourceClocks:
         is_ahead = min(apart_ns, -lowest[early]) > self._most_ns * 2 // 3  # of the log, which transport cannot explain
         if not self._is_apart(apart_ns) and not is_ahead:
             return False
-        if apart_ns > self._skew_ns and not self._was_held_back(late):
-            return True
-        were_held_back = self._was_held_back(a) and self._was_held_back(b)
-        return records[late][0] - records[early][1] > (self._most_ns if were_held_back else self._most_ns // 2)
+        if apart_ns <= self._skew_ns or self._was_held_back(late):
+            were_held_back = self._was_held_back(a) and self._was_held_back(b)
+            least_ns = self._most_ns if were_held_back else self._most_ns // 2
+            if records[late].lowest_ns - records[early].highest_ns <= least_ns:
+                return self._were_apart(a, b)
+        return not self._was_log_away(late, records[early].append_ns, records[late].append_ns, lowest[early])
+
+    def _were_apart(self, a: str, b: str) -> bool:
+        """Whether the clocks differed by more than a batch lasts before an outage, while the records that it held up
+        still arrive: these have equal delays whatever their clocks."""
+        before = [clock.before_ns for source in (a, b) if (clock := self._clocks.get(source)) is not None]
+        known = [ns for ns in before if ns is not None]
+        is_known = len(known) == 2 and not self._began_held_back(a) and not self._began_held_back(b)
+        return is_known and abs(known[0] - known[1]) > self._skew_ns
+
+    def _was_log_away(self, late: str, from_ns: int, to_ns: int, reference_ns: int) -> bool:
+        """Whether the log got nothing from the station between two records of a piece, the second by `late`, because it
+        was away: it held up what several sources recorded meanwhile. `reference_ns` is the other clock's lowest delay.
+
+        The clock of `late` must be right by what is known from before: its delay then, and no record after the outage
+        that was recorded before it.
+        """
+        own = self._clocks.get(late)
+        silence = None if own is None else next((each for each in own.silences if each.to_ns > from_ns), None)
+        if silence is None or to_ns < silence.to_ns or (silence.from_ns is not None and not silence.is_hold_up):
+            return False
+        if silence.lowest_ns is not None and self._is_apart(silence.lowest_ns - reference_ns):
+            return False
+        outage = self._outage(late, silence)
+        return outage is not None and from_ns <= outage[0]
+
+    def _outage(self, late: str, silence: Silence) -> tuple[int, int] | None:
+        """The time at which the log got nothing from any source and held up several, if it explains the silence of this
+        one and the first record after it; else None."""
+        shared = [
+            other
+            for source, clock in self._clocks.items()
+            for other in clock.silences
+            if source != late and other.is_hold_up and abs(other.to_ns - silence.to_ns) < CATCH_UP_NS
+        ]
+        if not shared:
+            return None
+        begins_ns = max(each.from_ns or 0 for each in (silence, *shared))
+        if silence.event_ns <= begins_ns - self._most_ns:
+            return None
+        margin_ns = self._most_ns // 2
+        outage = begins_ns + margin_ns, min(each.to_ns for each in (silence, *shared)) - margin_ns
+        return outage if all(clock.is_silent(*outage) for clock in self._clocks.values()) else None
 
     def _was_held_back(self, source: str) -> bool:
         clock = self._clocks.get(source)
-        return clock is not None and (clock.has_fallen or clock.is_catching_up)
+        return clock is not None and (clock.has_fallen or clock.is_catching_up or self._began_held_back(source))
+
+    def _began_held_back(self, source: str) -> bool:
+        """Whether nothing is known of a source yet but what an outage held up."""
+        clock = self._clocks.get(source)
+        if clock is None or clock.newest_ns is None or not clock.silences:
+            return False
+        first = clock.silences[0]
+        is_new = first.from_ns is None and clock.newest_ns < first.to_ns + CATCH_UP_NS
+        return is_new and self._outage(source, first) is not None
 
     def _lowest_ns(self, source: str, otherwise: int) -> int:
         clock = self._clocks.get(source)
         return otherwise if clock is None or clock.lowest_ns is None else clock.lowest_ns
+
+    def _fresh(self, source: str) -> Delays | None:
+        """The lowest delay of a source that is not silent, as if its newest record had it."""
+        lowest_ns, clock = self._fresh_ns(source), self._clocks.get(source)
+        if lowest_ns is None or clock is None or clock.newest_ns is None:
+            return None
+        return Delays(lowest_ns, lowest_ns, clock.newest_ns)
 
     def _fresh_ns(self, source: str) -> int | None:
         """The lowest delay of a source that is not silent."""

@@ -4,23 +4,26 @@ it still needs."""
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.items import Chunk, Entry, Event, EventKind, Frame, Origin, Trace
 from streams.decode.limits import RecordError
-from streams.join.assembly import CameraSpec, SensorSpec
-from streams.join.clips import SECOND_NS, SEGMENT_BYTES, SensorStream
+from streams.join.clips import SECOND_NS, SensorStream
 from streams.join.clock import BEGINNING_NS, StationClock
 from streams.join.clock_doubts import checked
 from streams.join.completeness import Moment, SourceState, close_reason, source_states, waits_of
 from streams.join.frozen import Contents, FrozenDetector, joined, split
 from streams.join.ids import Ids
+from streams.join.known_sources import known_camera, known_sensor
+from streams.join.late_images import LateImages
 from streams.join.ledger import place
 from streams.join.looks import Looks
 from streams.join.one_part import ENTERED, PieceRecord, image_of, trace_of
 from streams.join.piece_times import PieceTimes
-from streams.join.pieces import EVENTS, FrameKey, Piece
-from streams.join.refusals import duplicate, orphan, too_many_records, too_many_samples, too_old
+from streams.join.pieces import EVENTS, Piece
+from streams.join.refusals import duplicate, orphan, too_many_records, too_old
 from streams.join.shard_context import ShardContext
 from streams.join.source_clocks import SourceClocks
-from streams.join.waiting_traces import WaitingTraces, end_ns_of
-from streams.observation import CloseReason, Image, InspectionId, MissingReason, Observation
+from streams.join.station_signals import StationSignals
+from streams.join.station_traces import StationTraces
+from streams.join.waiting_traces import end_ns_of
+from streams.observation import CloseReason, InspectionId, MissingReason, Observation
 
 
 class Station:
@@ -41,52 +44,51 @@ class Station:
         self.line, self.name = line, name
         self.number = 0
         """Counts the stations of the shard in order of creation."""
-        self.used_ns = 0 if clock_ns is None else clock_ns + _ns(shared.settings.dedup_horizon_s)
+        self._horizon_span_ns = _ns(shared.settings.dedup_horizon_s)
+        self.used_ns = 0 if clock_ns is None else clock_ns + self._horizon_span_ns
         """Append time of the newest record that names the station; for a predecessor's, assumes the largest lag."""
         self._floor_ns = floor_ns
-        self.clock = StationClock(shared.time, clock_ns, _ns(shared.settings.dedup_horizon_s), shared.clocks, name)
+        self.clock = StationClock(shared.time, clock_ns, self._horizon_span_ns, shared.clocks, name)
         self.open: dict[InspectionId, Piece] = {}
         self.closed: dict[InspectionId, Piece] = {}
         """Closed pieces without a published verdict."""
         self.num_bytes = 0
         """Images and traces of open pieces, and waiting traces."""
         self._unobserved: list[Piece] = []
-        self._looks = Looks()
-        self._num_opened = 0
+        self._looks, self._num_opened = Looks(), 0
         self._shared, self._settings = shared, shared.settings
         self._sensors = shared.recipes.sensors(line, name)
         self._times = PieceTimes(self._sensors)
         self._sources = shared.recipes.cameras(line, name) | self._sensors.keys() | {EVENTS}
         self.source_clocks = SourceClocks((line, name), self._sources, shared.settings, shared.metrics)
-        self._streams: dict[str, SensorStream] = {}
-        self._waiting = WaitingTraces()
-        self._traces_open = shared.recipes.traces_open(line, name)
-        pieces, self._chunk_contents = split(contents or {})
+        self.images = LateImages((line, name), shared, self.open, self._change, self._hold)
+        self._traces = StationTraces(shared, self._hold, opens=shared.recipes.traces_open(line, name))
+        pieces, chunks = split(contents or {})
+        self._signals = StationSignals(shared, self._sensors, self._times, chunks)
         self.frozen = FrozenDetector(pieces)
         self._contents: Contents | None = None
         self._ids = Ids(line, name, shared, self.closed)
 
     @property
     def is_blank(self) -> bool:
-        return not (self.open or self.closed or self._waiting or self._streams or self.clock.has_begun)
+        return not (self.open or self.closed or self._traces.waiting or self._signals.streams or self.clock.has_begun)
 
     @property
     def is_empty(self) -> bool:
         """Whether the station has no piece without a verdict and no data that a piece may still need."""
-        return not (self.open or self.closed or self._waiting or any(map(len, self._streams.values())))
+        return not (self.open or self.closed or self._traces.waiting or self._signals.has_samples)
 
     @property
     def horizon_ns(self) -> int | None:
         """Event time before which no piece enters any more."""
         now_ns = self.clock.now_ns
-        return self._floor_ns if now_ns is None else now_ns - _ns(self._settings.dedup_horizon_s)
+        return self._floor_ns if now_ns is None else now_ns - self._horizon_span_ns
 
     @property
     def contents(self) -> Contents:
         """For a successor: digests of the last judged recordings and of the last chunks that are no longer needed."""
         if self._contents is None:
-            begun = {name: stream.history.settled for name, stream in self._streams.items()}
-            self._contents = joined(self.frozen.settled, {**self._chunk_contents, **begun})
+            self._contents = joined(self.frozen.settled, self._signals.settled)
         return self._contents
 
     def take_frame(self, frame: Frame, *, is_replay: bool) -> None:
@@ -98,24 +100,15 @@ class Station:
             return
         piece = self._enter(entry, frame.origin, is_replay=is_replay)
         self._add_stamp(frame.origin, frame.camera, frame.capture_ns)
-        frame_key, camera = (frame.camera, frame.sequence), piece.camera(frame.camera)
-        if piece.spec is None or camera is None or frame.sequence >= camera.num_frames:
-            piece.enter_by(frame.capture_ns)
         if piece.spec is None:
+            piece.enter_by(frame.capture_ns)
             return
-        if camera is None:
-            raise RecordError(
-                pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
-                f"camera {frame.camera!r} is not named by the recipe of product {piece.product!r}, expected one of "
-                f"{[spec.name for spec in piece.spec.cameras]}: add it to the recipe or rename it at the producer",
-            )
-        if frame.sequence >= camera.num_frames:
-            raise RecordError(
-                pb.DEAD_LETTER_REASON_INVALID_FIELD,
-                f"sequence is {frame.sequence}, expected 0 to {camera.num_frames - 1}: correct num_frames of camera "
-                f"{camera.name!r} in the recipe, or the producer",
-            )
-        if frame_key in piece.captures:
+        try:
+            camera = known_camera(piece.spec, frame, piece.product)
+        except RecordError:
+            piece.enter_by(frame.capture_ns)
+            raise
+        if (frame.camera, frame.sequence) in piece.captures:
             raise self._ids.doubled(piece, what, frame.capture_ns)
         self._shared.low_pixels.check((self.line, self.name, camera), frame.image)
         self._hold(piece.take_frame(frame, camera))
@@ -129,8 +122,9 @@ class Station:
             PieceRecord(event.inspection, what, event.event_ns, product), event.origin, is_replay=is_replay
         ):
             return
-        entry = Entry(event.inspection, event.product, event.lot, event.event_ns, None)
-        piece = self._enter(entry, event.origin, is_replay=is_replay)
+        piece = self._enter(
+            Entry(event.inspection, event.product, event.lot, event.event_ns, None), event.origin, is_replay=is_replay
+        )
         self._add_stamp(event.origin, EVENTS, event.event_ns)
         if event.kind in piece.events:
             raise self._ids.doubled(piece, what, event.event_ns)
@@ -156,7 +150,7 @@ class Station:
             piece.mark_failed(entry.camera, entry.event_ns, why)
 
     def take_trace(self, trace: Trace, *, is_replay: bool) -> None:
-        spec = self._sensor(trace, "piece")
+        spec = known_sensor(self._sensors, trace, "piece", self.name)
         end_ns = trace.start_ns + round(len(trace.samples) / spec.sample_rate_hz * SECOND_NS)
         self._ids.check_skew(trace.origin, end_ns)
         record = PieceRecord(trace.inspection, trace_of(trace.sensor), trace.start_ns)
@@ -165,74 +159,45 @@ class Station:
         if trace.inspection in self.open:
             self._adopt(self.open[trace.inspection], trace)
         elif self.horizon_ns is not None and end_ns < self.horizon_ns and not is_replay:
-            raise too_old(self.horizon_ns - end_ns) if self._traces_open else orphan(trace)
+            raise too_old(self.horizon_ns - end_ns) if self._traces.opens else orphan(trace)
         else:
-            if len(self._waiting) >= self._settings.max_open_pieces:
-                self._give_up_oldest()
+            if len(self._traces.waiting) >= self._settings.max_open_pieces:
+                self._give_up_oldest_trace()
                 self._ids.is_judged(record, trace.origin, is_replay=is_replay)  # raises if that closed its piece
-            self._waiting.add(trace)
+            self._traces.waiting.add(trace)
+            self._shared.wakes.change(self.name)
             self._shared.ledger.hold(trace.origin)
         self._hold(trace.samples.nbytes)
         self._add_stamp(trace.origin, trace.sensor, end_ns)
 
     def take_chunk(self, chunk: Chunk, *, is_replay: bool) -> None:
-        spec = self._sensor(chunk, "time")
-        stream = self._streams.get(chunk.sensor) or SensorStream(
-            spec, self._settings.jitter_s, self._chunk_contents.get(chunk.sensor, ())
-        )
+        known_sensor(self._sensors, chunk, "time", self.name)
+        stream = self._signals.stream(chunk.sensor)
         end_ns = stream.end_ns(chunk)
         self._ids.check_skew(chunk.origin, end_ns)
-        needed_ns = self._needed_ns(chunk.sensor)
-        if needed_ns is not None and end_ns <= needed_ns and not is_replay:
-            raise RecordError(
-                pb.DEAD_LETTER_REASON_LATE,
-                f"the samples end {(needed_ns - end_ns) / 1e9:.3f} s before any window that is open or can still open: "
-                "send them sooner, or raise dedup_horizon_s",
-            )
-        self._check_room(chunk)
-        if chunk.sensor not in self._streams:
-            self._streams[chunk.sensor], self._contents = stream, None
+        self._signals.check(chunk, end_ns, self.horizon_ns, is_replay=is_replay)
         self._add_stamp(chunk.origin, chunk.sensor, end_ns)
-        anchors, num_bytes = stream.num_anchors, stream.num_bytes
-        is_new = stream.place(chunk)
-        self._shared.held.signal_bytes += stream.num_bytes - num_bytes
+        if self._place(chunk, stream):
+            self._shared.ledger.hold(chunk.origin)
+        elif not is_replay:  # else its samples were within the jitter of an earlier anchor
+            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
+
+    def _place(self, chunk: Chunk, stream: SensorStream) -> bool:
+        """Whether any of the samples are new. Wakes the station if a piece waits for them, or there were none."""
+        is_first, anchors = len(stream) == 0, stream.num_anchors
+        is_new = self._signals.place(chunk, stream)
         if stream.newest_ns is not None:
             self._looks.reach(chunk.sensor, stream.newest_ns)
-        if not is_new:
-            if is_replay:  # its samples were within the jitter of an earlier anchor
-                return
-            raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
-        if stream.num_anchors > anchors:
+        if is_first:
+            self._contents = None
+        if self._looks.has_changes or is_first:
+            self._shared.wakes.change(self.name)
+        if is_new and stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)
             if stream.misfit_ns:
                 self.source_clocks.misfit(chunk.sensor, stream.misfit_ns)
-        self._shared.ledger.hold(chunk.origin)
-
-    def resolve(self, inspection: InspectionId, frame_key: FrameKey, image: Image | None, detail: str) -> None:
-        """Takes the outcome of a fetch or decoding; ignores it if the piece has closed."""
-        piece = self.open.get(inspection)
-        if piece is None or frame_key not in piece.fetching:
-            return
-        self._change(piece)
-        if image is None:
-            self._fail_fetch(piece, frame_key, RecordError(pb.DEAD_LETTER_REASON_REFERENCE, detail))
-            return
-        camera = piece.camera(frame_key[0]) or CameraSpec(frame_key[0])
-        self._shared.low_pixels.check((self.line, self.name, camera), image)
-        try:
-            self._hold(piece.take_image(frame_key, image, camera))
-        except RecordError as error:
-            self._fail_fetch(piece, frame_key, error)
-
-    def is_fetching(self, frame: Frame) -> bool:
-        """Whether a frame was accepted whose image is still missing."""
-        piece = self.open.get(frame.inspection)
-        return piece is not None and piece.fetching.get((frame.camera, frame.sequence)) is frame
-
-    def fail_decoding(self, inspection: InspectionId, frame_key: FrameKey) -> None:
-        """An image that was accepted without it cannot be decoded, which is a dead letter already."""
-        self.open[inspection].fail_fetch(frame_key)
-        self._change(self.open[inspection])
+                self.wake_to_remind()
+        return is_new
 
     def look_at(self, number: int) -> None:
         """What a piece waited for, of the whole shard, has happened."""
@@ -245,19 +210,22 @@ class Station:
         if clock_ns is not None:
             self._open_by_traces(clock_ns)
             if pieces := self._looks.take(clock_ns):
-                moment = Moment(clock_ns, now_s, self._streams, self._settings)
+                moment = Moment(clock_ns, now_s, self._signals.streams, self._settings)
                 for piece in pieces:
                     self._look(piece, moment)
-            self._drop_orphans()
-        closed, self._unobserved = self._unobserved, []
-        observed = [
-            self._observe(piece) for piece in sorted(closed, key=lambda piece: (piece.entry_ns, piece.inspection))
-        ]
-        self._drop_chunks()
+            self._traces.drop_orphans(self.horizon_ns)
+        closed, self._unobserved = sorted(self._unobserved, key=lambda piece: (piece.entry_ns, piece.inspection)), []
+        observed = [self._observe(piece) for piece in closed]
+        if self._signals.drop(self.horizon_ns):
+            self._contents = None
         self.clock.wake(BEGINNING_NS if clock_ns is None else self._due_ns())
+        self.wake_to_remind()
+        return observed
+
+    def wake_to_remind(self) -> None:
+        """Has the next turn log what the clocks of the sources have to say."""
         if self.source_clocks.has_reminders:
             self._shared.wakes.change(self.name)
-        return observed
 
     def settle(self, inspection: InspectionId) -> Piece:
         """The verdict of a closed piece is in the next commit: nothing of it is needed any more."""
@@ -277,8 +245,8 @@ class Station:
     def close_oldest(self) -> None:
         """Makes room: gives up the oldest waiting trace, else closes the oldest open piece as it is."""
         self._shared.wakes.change(self.name)
-        if self._waiting:
-            self._give_up_oldest()
+        if self._traces.waiting:
+            self._give_up_oldest_trace()
         else:
             self._close_oldest_piece()
 
@@ -288,22 +256,8 @@ class Station:
 
     def _due_ns(self) -> int | None:
         """The station's clock at which it has something to do, if none of its records comes before."""
-        times = [self._looks.clock_ns, self._traces_due_ns(), *map(self._chunks_due_ns, self._streams)]
-        return min((time_ns for time_ns in times if time_ns is not None), default=None)
-
-    def _traces_due_ns(self) -> int | None:
-        earliest_ns = self._waiting.earliest_end_ns
-        if earliest_ns is None:
-            return None
-        settings = self._settings
-        return earliest_ns + (_ns(settings.max_delay_s) if self._traces_open else _ns(settings.dedup_horizon_s) + 1)
-
-    def _chunks_due_ns(self, sensor: str) -> int | None:
-        """None where a piece needs the oldest samples."""
-        droppable_ns, earliest_ns = self._streams[sensor].droppable_ns, self._times.earliest_ns(sensor)
-        if droppable_ns is None or (earliest_ns is not None and earliest_ns < droppable_ns):
-            return None
-        return droppable_ns + _ns(self._settings.dedup_horizon_s) - min(0, _ns(self._sensors[sensor].start_s))
+        due_ns = (self._looks.clock_ns, self._traces.due_ns, self._signals.due_ns())
+        return min((time_ns for time_ns in due_ns if time_ns is not None), default=None)
 
     def _hold(self, num_bytes: int) -> None:
         self.num_bytes += num_bytes
@@ -338,18 +292,17 @@ class Station:
         self._count_open(1)
         self._looks.open(piece)
         self._times.change(piece)
-        for trace in self._waiting.take(entry.inspection):
+        for trace in self._traces.waiting.take(entry.inspection):
             try:
                 self._adopt(piece, trace)
             except RecordError as error:
-                self._give_up(trace, error)
+                self._traces.give_up(trace, error)
         return piece
 
     def _open_by_traces(self, clock_ns: int) -> None:
         """Opens the pieces of traces that waited in vain for an event, which would name product, lot and entry."""
-        due_ns = clock_ns - _ns(self._settings.max_delay_s)
-        for trace in self._waiting.ended(due_ns) if self._traces_open else ():
-            is_waiting = trace in self._waiting  # else its piece was opened by another trace
+        for trace in self._traces.ended_in_vain(clock_ns):
+            is_waiting = trace in self._traces.waiting  # else its piece was opened by another trace
             if is_waiting and self._shared.time.has_read(self._shared.pieces, trace.origin.append_ns):
                 self._open_by(trace)
 
@@ -379,20 +332,11 @@ class Station:
         piece.origins.append(origin)
         self._shared.ledger.hold(origin)
 
-    def _give_up_oldest(self) -> None:
-        if self._traces_open:
-            self._close(self._open_by(self._waiting.oldest), CloseReason.STATE_LIMIT)
-            return
-        detail = f"too many traces wait at station {self.name!r}: send a piece's frame or event before its traces"
-        oldest = self._waiting.oldest
-        self._waiting.remove(oldest)
-        self._give_up(oldest, RecordError(pb.DEAD_LETTER_REASON_STATE_LIMIT, detail))
-
-    def _give_up(self, trace: Trace, error: RecordError) -> None:
-        """Makes a waiting trace, or one that its piece refuses, a dead letter."""
-        self._hold(-trace.samples.nbytes)
-        self._shared.ledger.release(place(trace.origin), trace.origin.offset)
-        self._shared.refuse(trace.origin, error, trace.inspection)
+    def _give_up_oldest_trace(self) -> None:
+        if self._traces.opens:
+            self._close(self._open_by(self._traces.waiting.oldest), CloseReason.STATE_LIMIT)
+        else:
+            self._traces.give_up_oldest(self.name)
 
     def _look(self, piece: Piece, moment: Moment) -> None:
         if piece.fetching and piece.fetch_by_s is None:
@@ -417,7 +361,7 @@ class Station:
     def _close(self, piece: Piece, why: CloseReason) -> None:
         if why not in (CloseReason.ABORTED, CloseReason.NO_RECIPE):
             for frame_key in list(piece.fetching):
-                self._fail_fetch(piece, frame_key, piece.not_received(frame_key))
+                self.images.fail(piece, frame_key, piece.not_received(frame_key))
         piece.closing = why
         num_bytes = piece.num_bytes
         self._hold(-num_bytes)
@@ -431,78 +375,20 @@ class Station:
 
     def _count_open(self, change: int) -> None:
         """Counts a piece that has opened (1) or closed (-1)."""
-        held, num, limit = self._shared.held, len(self.open), self._settings.max_open_pieces
-        held.num_open += change
-        held.num_crowded += (2 * num > limit) - (2 * (num - change) > limit)
-        if self.open:
-            held.first_open[self.name] = next(iter(self.open))
-        else:
-            held.first_open.pop(self.name, None)
-
-    def _fail_fetch(self, piece: Piece, frame_key: FrameKey, error: RecordError) -> None:
-        frame = piece.fail_fetch(frame_key, is_received=error.reason == pb.DEAD_LETTER_REASON_WRONG_FORMAT)
-        self._shared.refuse(frame.origin, error, piece.inspection)
+        oldest = next(iter(self.open), None)
+        self._shared.held.count_open(self.name, oldest, (len(self.open), change), self._settings.max_open_pieces)
 
     def _observe(self, piece: Piece) -> Observation:
         cuts, newest_ns = {}, {}
         for sensor in piece.spec.sensors if piece.spec else ():
-            window, stream = piece.window(sensor), self._streams.get(sensor.name)
-            if sensor.bind == "time" and window is not None and stream is not None and stream.newest_ns is not None:
-                cuts[sensor.name] = stream.cut(window)
-                newest_ns[sensor.name] = stream.newest_ns
+            window = piece.window(sensor) if sensor.bind == "time" else None
+            if window is not None and (samples := self._signals.cut(sensor.name, window)) is not None:
+                cuts[sensor.name], newest_ns[sensor.name] = samples
         observation = checked(piece.observation(cuts, newest_ns), piece, cuts, self.source_clocks)
         observation, piece.contents = self.frozen.mark(observation, piece.may_repeat)
         self._shared.held.closed_bytes -= piece.num_bytes
         piece.hand_over()
         return observation
-
-    def _drop_orphans(self) -> None:
-        horizon_ns = None if self._traces_open else self.horizon_ns
-        for trace in [] if horizon_ns is None else self._waiting.ended(horizon_ns - 1):
-            self._waiting.remove(trace)
-            self._give_up(trace, orphan(trace))
-
-    def _drop_chunks(self) -> None:
-        for name, stream in self._streams.items():
-            needed_ns, droppable_ns = self._needed_ns(name), stream.droppable_ns
-            if needed_ns is not None and droppable_ns is not None and droppable_ns <= needed_ns:
-                num_bytes = stream.num_bytes
-                self._contents = None
-                for offset in stream.drop_before(needed_ns):
-                    self._shared.ledger.release(self._shared.signals, offset)
-                self._shared.held.signal_bytes += stream.num_bytes - num_bytes
-
-    def _needed_ns(self, sensor: str) -> int | None:
-        """Event time from which pieces, open or yet to enter, need the samples of a sensor."""
-        horizon_ns = self.horizon_ns
-        if horizon_ns is None:
-            return None
-        enter_ns, earliest_ns = horizon_ns + min(0, _ns(self._sensors[sensor].start_s)), self._times.earliest_ns(sensor)
-        return enter_ns if earliest_ns is None else min(enter_ns, earliest_ns)
-
-    def _sensor(self, item: Chunk | Trace, bind: str) -> SensorSpec:
-        """The sensor of an item in the recipes. Raises RecordError if it is unknown or differs."""
-        spec = self._sensors.get(item.sensor)
-        if spec is None or spec.bind != bind:
-            raise RecordError(
-                pb.DEAD_LETTER_REASON_UNKNOWN_SENSOR,
-                f"sensor {item.sensor!r} bound by {bind} is not named by any recipe of station {self.name!r}: "
-                "add it to a recipe, or rename it at the producer",
-            )
-        actual = (item.kind, item.sample_rate_hz, item.samples.shape[1])
-        expected = (spec.kind, spec.sample_rate_hz, spec.num_channels)
-        if actual != expected:
-            raise RecordError(
-                pb.DEAD_LETTER_REASON_WRONG_FORMAT,
-                f"sensor {item.sensor!r} sent (kind, Hz, channels) {actual}, expected {expected}: "
-                "correct the recipe or the sensor",
-            )
-        return spec
-
-    def _check_room(self, chunk: Chunk) -> None:
-        held_bytes, max_bytes = self._shared.held.signal_bytes, self._settings.max_signal_bytes
-        if held_bytes + chunk.samples.nbytes + SEGMENT_BYTES > max_bytes:
-            raise too_many_samples(held_bytes, max_bytes)
 
     def _add_stamp(self, origin: Origin, source: str, event_ns: int) -> None:
         self.clock.add_stamp(place(origin), event_ns, origin.append_ns)

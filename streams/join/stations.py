@@ -71,8 +71,8 @@ class Stations:
         if station is None:
             self._make_room(name, may_forget=may_forget)
             station = self._add(name, Station(self._line, name, self._shared, None, self._floor_ns()))
+            self._shared.wakes.change(name)
         station.used_ns = max(station.used_ns, append_ns)
-        self._shared.wakes.change(name)
         return station
 
     def due(self, now_s: float) -> list[Station]:

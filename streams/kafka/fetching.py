@@ -5,10 +5,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.coordinator.consumer import ConsumerCoordinator
 
 from streams.kafka.answers import Answer, Message
 
@@ -64,6 +66,40 @@ class ResilientFetcher(Fetcher):  # type: ignore[misc]
             self._flowed_s = time.monotonic()
         return fetched
 
+    def fetch_records(
+        self, max_records: int | None = None, update_offsets: bool = True, timeout_ms: float | None = None
+    ) -> tuple[Fetched, bool]:
+        """As kafka-python does, and waits for an answer without the thread of the connections: passing the wait to it
+        and back costs as much as ten records. The flag says that there was nothing to wait for."""
+        records, is_partial = self.fetched_records(max_records, update_offsets)
+        if not is_partial:
+            self.send_fetches()
+        if records:
+            return records, False
+        awaited = list(self._fetch_futures)
+        if self._reset_task is not None and not self._reset_task.is_done:
+            awaited.append(self._reset_task)
+        if not awaited:
+            return records, True
+        answered = Event()
+        for future in awaited:
+            future.add_both(lambda _: answered.set())
+        answered.wait(None if timeout_ms is None else timeout_ms / 1000)
+        return self.fetched_records(max_records, update_offsets)[0], False
+
+    def send_fetches(self) -> object:
+        """Asks the brokers that are not asked yet; spares the way to the thread of the connections where all are."""
+        if self._net._exception is None and self._are_all_asked():  # noqa: SLF001 - a thread that has ended raises below
+            return []
+        return super().send_fetches()
+
+    def _are_all_asked(self) -> bool:
+        """Whether each request under way is unanswered, and no broker has partitions to ask for without one."""
+        asked, cluster = self._nodes_with_pending_fetch_requests, self._manager.cluster
+        if not asked or any(future.is_done for future in self._fetch_futures):
+            return False
+        return all(node.node_id in asked for node in cluster.brokers())
+
     def _create_fetch_requests(self) -> Mapping[int, object]:
         is_flowing = self._gathering.wait_ms > 0 and time.monotonic() - self._flowed_s < FLOWING_S
         terms = self._gathering if is_flowing else self._at_once
@@ -116,6 +152,7 @@ class ResilientConsumer(KafkaConsumer):  # type: ignore[misc]
         self._fetcher = ResilientFetcher(
             self._client, self._subscription, metrics=self._metrics, gathering=gathering, **self.config
         )
+        self._coordinator.ensure_coordinator_ready = partial(_ensure_coordinator_ready, self._coordinator)
 
     def position(self, partition: KafkaPartition, timeout_ms: int | None = None) -> int:
         """The next offset. kafka-python looks at every partition of the consumer each time, also where this one's
@@ -137,3 +174,11 @@ class ResilientConsumer(KafkaConsumer):  # type: ignore[misc]
     def rejoin(self) -> None:
         """Rejoins the group, so that its leader reassigns all partitions."""
         self._coordinator.request_rejoin()
+
+
+def _ensure_coordinator_ready(coordinator: ConsumerCoordinator, timeout_ms: float | None = None) -> bool:
+    """As kafka-python does at every poll, but asks the thread of the connections only where something is missing."""
+    node = coordinator.coordinator_id
+    if node is not None and coordinator._client.connected(node) and coordinator._net._exception is None:  # noqa: SLF001
+        return True
+    return bool(ConsumerCoordinator.ensure_coordinator_ready(coordinator, timeout_ms))

@@ -32,18 +32,13 @@ from inspector.simulation.pieces import LineSettings
 from protos.inspection.v1 import records_pb2 as pb
 from protos.inspection.v1.service_pb2 import InspectRequest, SignalClip
 from tests.integration.gateway_attackers import ATTACKS, OWN
+from tests.texts import DEMO_RECIPE, service_text
 
-ROOT = Path(__file__).parents[2]
 BOUNDS_S = {"inspect": 2.0, "health": 1.0, "verdict": 2.0, "metrics": 1.0}
 """99th percentiles; those of verdicts and Inspect are the deadline of the recipe of the demo."""
 PAUSE_S = {"inspect": 0.25, "health": 0.25, "metrics": 1.0}
 WINDOW_SAMPLES = 4000
-CONFIG = """
-lines = ["line-1"]
-recipes = ["{root}/deploy/recipes/demo.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
+TABLES = """
 [join]
 max_delay_s = 1.0
 [floor]
@@ -171,7 +166,7 @@ HEADS = ["attack", "answers to the attacker", *(f"{kind}, ms" for kind in BOUNDS
 @contextmanager
 def service(folder: Path, port: int) -> Iterator[psutil.Process]:
     config = folder / "service.toml"
-    config.write_text(CONFIG.format(root=ROOT, gateway=port, metrics=port + 1), encoding="utf-8")
+    config.write_text(service_text(DEMO_RECIPE, TABLES.format(gateway=port, metrics=port + 1)), encoding="utf-8")
     log = (folder / "service.log").open("wb")
     with log, subprocess.Popen([*INSPECTOR, "serve", "--config", str(config)], stderr=log, stdout=log) as process:
         try:

@@ -28,15 +28,11 @@ from inspector.replay.judge_again import Judges, Report, judge_again
 from inspector.service.floor_archive import archive_part
 from inspector.service.floor_recordings import recordings_part
 from tests.integration.conftest import free_ports
+from tests.texts import service_text
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
-CONFIG = """
-lines = ["line-1"]
-recipes = ["recipe.toml"]
-[log]
-kind = "embedded"
-path = "run/log.sqlite"
+TABLES = """
 [worker]
 name = "again"
 [gateway]
@@ -65,7 +61,7 @@ def _configured(folder: Path) -> Service:
     recipe = recipe.replace('bundle = "../bundles/demo"', f"bundle = {bundle}")
     (folder / "recipe.toml").write_text(recipe + '\n[keep]\npieces = "all"\n')
     config = folder / "service.toml"
-    config.write_text(CONFIG.format(port=free_ports(1)[0]))
+    config.write_text(service_text("recipe.toml", TABLES.format(port=free_ports(1)[0]), log="run/log.sqlite"))
     return load_service(config)
 
 
@@ -79,7 +75,7 @@ def _keep_all(service: Service, num_verdicts: int) -> None:
     ):
         rows, deadline_s = RecordingRows(database), time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
-            time.sleep(0.5)
+            time.sleep(0.05)
             stored = len(_keys(Archive(database)))
             if stored == num_verdicts and not rows.candidates(rows.done_key(), 1):
                 return

@@ -31,6 +31,7 @@ from streams.records import Output, Topics
 from tests.bundles import Toy, grey, hum, write_toy_bundle
 from tests.integration.conftest import free_ports
 from tests.integration.faults import WorkerProcess, wait_for
+from tests.texts import recipe_text
 
 LINE, STATION, PRODUCT = "l1", "st-1", "a"
 NUM_SAMPLES = 80
@@ -48,19 +49,7 @@ enabled = false
 [gateway]
 listen = "127.0.0.1:{port}"
 """
-RECIPE = """
-name = "cup"
-version = "1"
-product = "a"
-bundle = "toy"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 8000
-end_s = 0.01
-"""
+RECIPE = recipe_text(keys='product = "a"', rate_hz=8000, end_s=0.01)
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,9 @@ from streams.records import Shard, Topics
 from tests.inspector.alerts.delivering import eventually
 from tests.inspector.alerts.line import FAIL, PASS, verdict
 from tests.inspector.alerts.receiver import Receiver, running_receiver
+from tests.texts import camera_recipe_text
 
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "b"
-[[cameras]]
-name = "top"
+RULES = """
 [[alerts]]
 kind = "count"
 name = "cracks"
@@ -176,7 +172,7 @@ def run(
         url = request.getfixturevalue("postgres_url")
         password = url.split(":")[2].split("@")[0]
         monkeypatch.setenv("DB_PASSWORD", password)
-    (tmp_path / "cup.toml").write_text(RECIPE)
+    (tmp_path / "cup.toml").write_text(camera_recipe_text(more=RULES))
     config = tmp_path / "service.toml"
     with running_receiver() as receiver, closing(Database(url)) as database:
         upgrade(database)

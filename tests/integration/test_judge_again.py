@@ -12,7 +12,7 @@ from tests.integration.judge_again_run import run
 
 
 def test_kept_pieces_judged_again_get_equal_verdicts(tmp_path: Path) -> None:
-    report, num_verdicts = run(tmp_path, 40, rate_hz=12.0)
+    report, num_verdicts = run(tmp_path, 40, rate_hz=24.0)
     assert num_verdicts == 40
     assert len(report.verdicts) + len(report.skipped) == num_verdicts
     assert len(report.verdicts) > 30, report.skipped

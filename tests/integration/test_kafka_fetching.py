@@ -10,7 +10,7 @@ import pytest
 from kafka import TopicPartition
 
 from streams.kafka import fetching
-from streams.kafka.client import open_reader
+from streams.kafka.client import open_group_consumer, open_reader
 from streams.kafka.fetching import Gathering, ResilientConsumer
 from streams.kafka.settings import reader_options
 from tests.integration.kafka_line import KafkaLine
@@ -130,3 +130,48 @@ def polled(consumer: ResilientConsumer, timeout_s: float = 30.0) -> list[bytes]:
         if by_partition := consumer.poll(timeout_ms=100):
             return [message.value for messages in by_partition.values() for message in messages]
     raise AssertionError(f"no record within {timeout_s} s")
+
+
+def test_a_poll_without_records_leaves_the_thread_of_the_connections_alone(
+    line: KafkaLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way to that thread and back costs both threads as much as several records."""
+    line.publish([b"x"])
+    at = TopicPartition(line.topics.of("frames"), 0)
+    deadline = time.monotonic() + 60.0
+    with closing(open_group_consumer(replace(line.settings, gather_s=0.0))) as consumer:
+        consumer._fetcher._at_once = Gathering(wait_ms=20_000, min_bytes=1)
+        consumer.subscribe([at.topic])
+        while at not in consumer.assignment() and time.monotonic() < deadline:
+            consumer.poll(timeout_ms=50)
+        consumer.seek_to_beginning(*consumer.assignment())
+        while not consumer.poll(timeout_ms=50) and time.monotonic() < deadline:
+            pass
+        consumer.poll(timeout_ms=50)  # asks for the next records, which the broker waits for
+        ways: list[object] = []
+        run = consumer._net.run
+
+        def counted(*what: object) -> object:
+            ways.append(what)
+            return run(*what)
+
+        monkeypatch.setattr(consumer._net, "run", counted)
+        for _ in range(3):
+            assert not consumer.poll(timeout_ms=5)
+        assert ways == []
+        line.publish([b"y"])
+        while not (received := consumer.poll(timeout_ms=100)) and time.monotonic() < deadline:
+            pass
+        assert [message.value for message in received[at]] == [b"y"]
+
+
+def test_a_thread_of_the_connections_that_has_ended_is_noticed(line: KafkaLine) -> None:
+    with closing(open_reader(line.settings)) as consumer:
+        at = TopicPartition(line.topics.of("frames"), 0)
+        consumer.assign([at])
+        consumer.seek(at, 0)
+        consumer.poll(timeout_ms=50)
+        consumer._net._exception = RuntimeError("the loop has crashed")
+        with pytest.raises(RuntimeError, match="crashed"):
+            consumer.poll(timeout_ms=5)
+        consumer._net._exception = None

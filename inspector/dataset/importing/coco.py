@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
 from inspector.dataset.importing.boxes import blank, draw_box, draw_polygon, draw_runs
 from inspector.dataset.importing.items import DataImportError, Item, Mask
+from inspector.dataset.importing.notes import unused
 from inspector.dataset.manifest import ManifestError, read_text
 from streams.decode.limits import Limits
 
@@ -43,16 +44,18 @@ class _Coco(BaseModel):
     categories: list[_Category]
 
 
-def coco(source: Path, images: Path | None, good: Sequence[str]) -> Iterator[Item]:
+def coco(source: Path, images: Path | None, good: Sequence[str], notes: list[str]) -> Iterator[Item]:
     """`images`: the folder of the images; None: the usual places. Raises DataImportError.
 
-    An image without annotations is good, and so is one whose categories all count as good.
+    An image without annotations is good, and so is one whose categories all count as good. Adds sentences for the
+    person who imports to `notes`.
     """
     file = _json_of(source)
     content = _parsed(file)
     names = {category.id: category.name for category in content.categories}
     _check_good(good, names.values())
     by_image = _by_image(file, content, names)
+    notes += _notes(content, names)
     for image in content.images:
         defective = [a for a in by_image[image.id] if names[a.category_id] not in good]
         defects = tuple(sorted({names[annotation.category_id] for annotation in defective}))
@@ -62,12 +65,27 @@ def coco(source: Path, images: Path | None, good: Sequence[str]) -> Iterator[Ite
         )
 
 
+def _notes(content: _Coco, names: Mapping[int, str]) -> list[str]:
+    empty = len({image.id for image in content.images} - {annotation.image_id for annotation in content.annotations})
+    notes = unused(names.values(), {names[annotation.category_id] for annotation in content.annotations}, "annotation")
+    if empty:
+        notes.append(f"{empty} images without an annotation count as good; leave out those that nobody looked at")
+    return notes
+
+
 def _by_image(file: Path, content: _Coco, names: Collection[int]) -> dict[int | str, list[_Annotation]]:
     """A lost annotation would make its image a good one. Raises DataImportError."""
     images = Counter(image.id for image in content.images)
-    twice = next((number for number, times in images.items() if times > 1), None)
-    if twice is not None:
-        raise DataImportError(f"{file}: {images[twice]} images have the id {twice!r}; give each an id of its own")
+    files = Counter(image.file_name for image in content.images)
+    for number, times in images.items():
+        if times > 1:
+            raise DataImportError(f"{file}: {times} images have the id {number!r}; give each an id of its own")
+    for name, times in files.items():
+        if times > 1:
+            raise DataImportError(
+                f"{file}: {times} images have the file {name}: one without annotations would count as good; list it "
+                "once, with all its annotations"
+            )
     by_image: dict[int | str, list[_Annotation]] = defaultdict(list)
     for annotation in content.annotations:
         if annotation.category_id not in names:

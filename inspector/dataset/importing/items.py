@@ -42,6 +42,15 @@ class Item:
     """Where the source names the file, such as `labels.csv:17`; empty where it is named by nothing but its place."""
 
 
+def is_text(name: str) -> bool:
+    """Whether the system's bytes of a name are text; Python replaces others by surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_image(path: Path) -> bool:
     return path.suffix.lower() in (*IMAGE_SUFFIXES, *RAW_SUFFIXES)
 
@@ -57,6 +66,11 @@ def files_below(folder: Path) -> Iterator[Path]:
     for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
         if number >= MAX_FILES:
             raise DataImportError(f"{folder}: holds more than {MAX_FILES} files; import a part of it")
+        if not is_text(str(path)):
+            raise DataImportError(
+                f"{str(path)!a}: its name is no UTF-8, as names from archives of other systems may be; rename it, "
+                "or unpack the archive with its own encoding"
+            )
         parts = path.relative_to(folder).parts
         if not any(part.startswith(".") or part in _IGNORED for part in parts):
             yield path

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from inspector.dataset.check.names import name_findings
 from inspector.dataset.check.run import MANIFEST
 from inspector.dataset.division.divide import divide
 from inspector.dataset.findings import MAX_NAMED, errors
-from inspector.dataset.importing.grouping import FILE
 from inspector.dataset.importing.items import DataImportError, Item, is_image
+from inspector.dataset.importing.notes import notes_of
 from inspector.dataset.importing.options import ImportOptions, refuse_unused
+from inspector.dataset.importing.repeats import joined
 from inspector.dataset.manifest import (
     ImageRow,
     Label,
@@ -55,7 +56,7 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
     root = source if source.is_dir() else source.parent
     listed = list(items)
     refuse_unused(options, {item.path.suffix.lower() for item in listed})
-    pieces = _pieces(root, listed)
+    pieces, repeats = joined(_pieces(root, listed))
     options.out.mkdir(parents=True, exist_ok=True)
     writer = _Writer(root, options)
     rows = []
@@ -66,7 +67,7 @@ def write_import(source: Path, items: Iterable[Item], options: ImportOptions, pr
         raise DataImportError(finding.text)
     imported = _divided(manifest, rows, options)
     write_manifest(manifest, imported.rows)
-    imported.notes += _group_notes(imported.rows)
+    imported.notes += [*repeats, *notes_of(imported.rows)]
     return imported
 
 
@@ -241,12 +242,3 @@ def _divided(manifest: Path, rows: list[PieceRow], options: ImportOptions) -> Im
         f"left out, and listed in {other}"
     )
     return Imported(manifest, division.rows, [note])
-
-
-def _group_notes(rows: Sequence[PieceRow]) -> Iterator[str]:
-    if any(set(row.groups) == {FILE} for row in rows):
-        yield (
-            "WARNING: each file is a group of its own, as if no two showed the same part, lot or shift. If some do, "
-            "the splits leak, and the figures of the test are too good: say with --group-by which belong together (a "
-            r"regular expression such as 'lot(\d+)', or folder)"
-        )

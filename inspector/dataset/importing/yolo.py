@@ -7,6 +7,7 @@ from pathlib import Path
 from inspector.dataset.cameras import image_size
 from inspector.dataset.importing.boxes import blank, draw_box, draw_polygon
 from inspector.dataset.importing.items import DataImportError, Item, Mask, files_below, images_below
+from inspector.dataset.importing.notes import unused
 from inspector.dataset.manifest import ManifestError, read_text
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -18,10 +19,10 @@ _TOLERANCE = 0.01
 """Beyond the picture, for rounding."""
 
 
-def yolo(source: Path, names: Sequence[str], good: Sequence[str]) -> Iterator[Item]:
+def yolo(source: Path, names: Sequence[str], good: Sequence[str], notes: list[str]) -> Iterator[Item]:
     """`names`: of the classes; none: of data.yaml or classes.txt. Raises DataImportError.
 
-    An image without a label file, or with an empty one, is good.
+    An image without a label file, or with an empty one, is good. Adds sentences for the person who imports to `notes`.
     """
     classes = list(names) or _class_names(source)
     missing = [name for name in good if name not in classes]
@@ -33,8 +34,18 @@ def yolo(source: Path, names: Sequence[str], good: Sequence[str]) -> Iterator[It
         example = next(iter(labels.values()), source)
         raise DataImportError(f"{source}: no image has a label file, such as {example}; name the folder above both")
     _refuse_lost(source, set(labels.values()))
-    for path in images:
-        yield _item(path, labels[path], classes, good)
+    shapes = {path: list(_shapes(file, len(classes))) if file.is_file() else [] for path, file in labels.items()}
+    used = {classes[number] for found in shapes.values() for number, _ in found}
+    notes += unused(classes, used, "label")
+    empty = [path for path, found in shapes.items() if not found]
+    if empty:
+        without = sum(not labels[path].is_file() for path in empty)
+        notes.append(
+            f"{len(empty)} images without a label count as good ({without} have no label file, "
+            f"{len(empty) - without} an empty one); leave out those that nobody looked at"
+        )
+    for path, found in shapes.items():
+        yield _item(path, found, classes, good)
 
 
 def _refuse_lost(source: Path, known: Collection[Path]) -> None:
@@ -74,8 +85,7 @@ def _label_file(source: Path, image: Path) -> Path:
     return source.joinpath(*parts).with_suffix(".txt")
 
 
-def _item(path: Path, file: Path, classes: Sequence[str], good: Sequence[str]) -> Item:
-    shapes = list(_shapes(file, len(classes))) if file.is_file() else []
+def _item(path: Path, shapes: Sequence[tuple[int, list[float]]], classes: Sequence[str], good: Sequence[str]) -> Item:
     defective = [(number, values) for number, values in shapes if classes[number] not in good]
     if not defective:
         return Item(path, "ok")
@@ -112,6 +122,8 @@ def _wrong(index: int, values: Sequence[float], num_classes: int) -> str:
             f"has {len(values)} numbers behind the class, expected 4 (x y width height), or two for each corner of a "
             f"polygon{more}"
         )
+    if len(values) == 4 and min(values[2:]) <= 0:
+        return f"a box of {values[2]:g} x {values[3]:g} of the picture has no area; correct it, or remove the line"
     beyond = next((value for value in values if not -_TOLERANCE <= value <= 1 + _TOLERANCE), None)
     if beyond is None:
         return ""

@@ -53,7 +53,10 @@ def held_out(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Scores:
 
 def check(scored: Scored, whole: Collection[ExpertSet], seed: int) -> PooledCheck | None:
     """None where too few pieces can be held out."""
-    log_odds_SP = held_out(scored, whole, seed)
+    return _check(scored, whole, held_out(scored, whole, seed), seed)
+
+
+def _check(scored: Scored, whole: Collection[ExpertSet], log_odds_SP: Scores, seed: int) -> PooledCheck | None:
     rows = [row for row, names in enumerate(scored.sets) if names in whole]
     able = ~np.isnan(log_odds_SP).any(0)
     labels = scored.labels[able]
@@ -72,8 +75,9 @@ def check(scored: Scored, whole: Collection[ExpertSet], seed: int) -> PooledChec
 
 
 def pooled_lines(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Iterator[str]:
-    yield _scale_choice(scored, whole, seed).line()
-    result = check(scored, whole, seed)
+    log_odds_SP = held_out(scored, whole, seed)
+    yield _scale_choice(scored, log_odds_SP, seed).line()
+    result = _check(scored, whole, log_odds_SP, seed)
     if result is not None and len(result.slopes) == 1:
         yield f"Slope of calibration, cross-fitted: {result.slopes[0]:.2f} (1 is calibrated)."
     elif result is not None:
@@ -85,10 +89,10 @@ def pooled_lines(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Ite
         )
 
 
-def _scale_choice(scored: Scored, whole: Collection[ExpertSet], seed: int) -> Choice:
+def _scale_choice(scored: Scored, log_odds_SP: Scores, seed: int) -> Choice:
     """The fitted scale of all experts against their log-odds as they are."""
     row, labels = scored.sets.index(frozenset(scored.experts)), scored.labels
-    fitted_P, raw_P = held_out(scored, whole, seed)[row], scored.logits[row].clip(-SURE, SURE)
+    fitted_P, raw_P = log_odds_SP[row], scored.logits[row].clip(-SURE, SURE)
     gains_P = cross_entropy(raw_P[None], labels) - cross_entropy(fitted_P[None], labels)
     known = not np.isnan(gains_P).all()
     evidence = weigh(gains_P[None], scored.units, labels, ["the fitted scale"], seed) if known else None

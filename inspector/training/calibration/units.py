@@ -15,7 +15,7 @@ def unit_weights(units: Sequence[Collection[str]]) -> Scores:
     20 taps weigh 20 or less.
     """
     times = Counter(unit for piece_units in units for unit in piece_units)
-    return np.array([1 / max((times[unit] for unit in piece_units), default=1) for piece_units in units], np.float64)
+    return np.array([1 / max(map(times.__getitem__, piece_units), default=1) for piece_units in units], np.float64)
 
 
 def num_units(units: Sequence[Collection[str]], chosen: Labels) -> int:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -41,13 +42,19 @@ def settings_with(file: Path) -> AccessSettings:
     return AccessSettings(token_file=file)
 
 
+@cache
+def _keys() -> tuple[RSAKey, RSAKey]:
+    """Making two takes longer than most tests with them."""
+    one = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": "one"})
+    return one, RSAKey.generate_key(2048, {"kid": "two"})
+
+
 class OwnProvider:
     """Signs tokens, and answers for its addresses as a `Fetch`."""
 
     def __init__(self, issuer: str = ISSUER) -> None:
         self.issuer = issuer
-        self.key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": "one"})
-        self.other = RSAKey.generate_key(2048, {"kid": "two"})
+        self.key, self.other = _keys()
         self.num_fetches = 0
         self.answers: dict[str, bytes] = {}
         self.publish(self.key)

@@ -17,13 +17,9 @@ from inspector.archive.database import Database
 from inspector.cli import main
 from inspector.cli.duration import seconds_of
 from tests.inspector.archive.tables import make_tables
+from tests.texts import camera_recipe_text, service_text
 
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "b"
-[[cameras]]
-name = "top"
+RULES = """
 [[alerts]]
 kind = "rate"
 name = "defects"
@@ -37,18 +33,12 @@ sensor = "top"
 takt_s = 1
 hours_between_false_alarms = 24
 """
-CONFIG = """
-lines = ["line-1"]
-recipes = ["cup.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text("cup.toml")
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "cup.toml").write_text(RECIPE)
+    (tmp_path / "cup.toml").write_text(camera_recipe_text(more=RULES))
     path = tmp_path / "service.toml"
     path.write_text(CONFIG)
     return path

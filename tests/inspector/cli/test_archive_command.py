@@ -14,17 +14,10 @@ from inspector.cli import main
 from streams.embedded.log import EmbeddedLog
 from tests.inspector.archive.parts import make_verdict, publish
 from tests.inspector.archive.tables import make_tables
+from tests.texts import service_text
 
 NUM = 40
-CONFIG = """
-lines = ["a"]
-recipes = ["*.recipe"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-[archive]
-min_free_bytes = 0
-"""
+CONFIG = service_text("*.recipe", "[archive]\nmin_free_bytes = 0", line="a")
 
 
 @pytest.fixture

@@ -18,15 +18,10 @@ from inspector.cli.publishing import parse_silence
 from inspector.dataset.manifest import read_manifest
 from inspector.replay.faults import Silence
 from streams.embedded import EmbeddedLog
+from tests.texts import DEMO_RECIPE, service_text
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-CONFIG = f"""
-lines = ["line-1"]
-recipes = ["{DEPLOY}/recipes/demo.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text(DEMO_RECIPE)
 
 
 @pytest.fixture(autouse=True)

@@ -44,3 +44,12 @@ def test_a_process_that_has_frozen_objects_freezes_no_more(is_enabled: bool, req
     before = gc.get_freeze_count()
     assert import_to_stay("inspector.cli.imports").__name__ == "inspector.cli.imports"
     assert (gc.get_freeze_count() <= before, gc.isenabled()) == (True, is_enabled)
+
+
+def test_frozen_objects_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each count visits all of them."""
+    import_to_stay("inspector.cli.imports")
+    counts: list[None] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: counts.append(None))
+    import_to_stay("inspector.cli.imports")
+    assert counts == []

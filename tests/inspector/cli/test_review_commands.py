@@ -15,15 +15,9 @@ from inspector.dataset.manifest import ImageRow, PieceRow, read_manifest, write_
 from inspector.review.findings import parse_finding
 from inspector.review.settings import ReviewSettings
 from tests.inspector.review.desk_parts import Floor, floor
+from tests.texts import DEMO_RECIPE, service_text
 
-RECIPE = Path(__file__).parents[3] / "deploy" / "recipes" / "demo.toml"
-CONFIG = f"""
-lines = ["line-1"]
-recipes = ["{RECIPE}"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text(DEMO_RECIPE)
 
 
 @pytest.fixture

@@ -21,14 +21,10 @@ from inspector.rollout.run_check import PreparationCancelledError
 from inspector.service.assembly import Deployed
 from tests.bundles import write_toy_bundle
 from tests.inspector.rollout.toys import RECIPE
+from tests.texts import service_text
 from tests.waiting import until
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["recipe.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
+TABLES = """
 [floor]
 enabled = false
 [gateway]
@@ -45,7 +41,7 @@ def test_what_keeps_a_service_from_starting_is_reported(tmp_path: Path, has_bund
         write_toy_bundle(tmp_path / "own")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = tmp_path / "service.toml"
-        config.write_text(CONFIG.format(port=listener.getsockname()[1]))
+        config.write_text(service_text("recipe.toml", TABLES.format(port=listener.getsockname()[1])))
         command = [sys.executable, "-m", "inspector", "serve", "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
@@ -60,7 +56,7 @@ def test_a_start_that_waits_for_the_log_stands_still(
     write_toy_bundle(tmp_path / "own")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "service.toml").write_text(
-        CONFIG.format(port=free_port())
+        service_text("recipe.toml", TABLES.format(port=free_port()))
         + f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n[worker]\nname = "w"\nstall_after_s = 0.5\n'
     )
     service = load_service(tmp_path / "service.toml")
@@ -85,7 +81,8 @@ def test_metrics_are_served_while_bundles_are_still_opened(tmp_path: Path, monke
     write_toy_bundle(tmp_path / "own")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "service.toml").write_text(
-        CONFIG.format(port=free_port()) + f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n'
+        service_text("recipe.toml", TABLES.format(port=free_port()))
+        + f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n'
     )
     service = load_service(tmp_path / "service.toml")
     assert service.config.metrics is not None

@@ -15,28 +15,10 @@ from inspector.sources.folder import FolderCounts, FolderSource
 from streams.embedded import EmbeddedLog
 from tests.inspector.sources.places import png, write_video
 from tests.servers.process import free_port
+from tests.texts import recipe_text, service_text
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["cup.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
-RECIPE = """
-name = "cup"
-version = "1"
-product = "a"
-bundle = "toy"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 8000
-end_s = 0.05
-required = false
-"""
+CONFIG = service_text("cup.toml")
+RECIPE = recipe_text(keys='product = "a"', rate_hz=8000, end_s=0.05, sensor="required = false")
 SOURCES = ("camera", "folder", "genicam", "microphone", "replay", "rtsp")
 
 

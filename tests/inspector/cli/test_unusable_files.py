@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from inspector.cli import main
 from inspector.cli.files import report_unusable_files
 from tests.bundles import write_toy_bundle
+from tests.texts import camera_recipe_text
 
 SERVICE = """
 lines = ["line-1"]
@@ -19,7 +20,7 @@ recipes = ["recipe.toml"]
 """
 EMBEDDED = SERVICE + 'kind = "embedded"\npath = "{path}"\n'
 KAFKA = SERVICE + 'kind = "kafka"\nbootstrap_servers = ["127.0.0.1:1"]\n'
-RECIPE = 'name = "r"\nversion = "1"\nbundle = "bundle"\n[[cameras]]\nname = "top"\n'
+RECIPE = camera_recipe_text(name="r")
 DEEP = "x = " + "[" * 20_000 + "]" * 20_000
 
 

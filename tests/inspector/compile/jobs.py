@@ -1,4 +1,5 @@
-"""Makes small jobs of the demo's bundle: a few of its parity pieces, so that the gate takes a moment."""
+"""Makes small jobs of the demo's bundle: a few of its parity pieces, among them some that every expert sees, so that
+the gate takes a moment."""
 
 import hashlib
 import shutil
@@ -16,7 +17,7 @@ from inspector.compile.quantise import Dialect, Feed, quantise
 from inspector.parity.archive import set_of
 
 DEMO = Path(__file__).parents[3] / "deploy/bundles/demo"
-NUM_PIECES, NUM_CALIBRATION = 30, 3
+NUM_PIECES, NUM_CALIBRATION = 16, 3
 
 
 def demo_copy(folder: Path) -> LoadedBundle:
@@ -27,7 +28,8 @@ def demo_copy(folder: Path) -> LoadedBundle:
 def demo_job(scratch: Path, wish: Wish, bundle: LoadedBundle | None = None) -> Job:
     bundle = bundle or load(DEMO)
     parity = set_of(bundle)
-    few = replace(parity, pieces=parity.pieces[:: len(parity.pieces) // NUM_PIECES][:NUM_PIECES])
+    spread = parity.pieces[:: len(parity.pieces) // 30]
+    few = replace(parity, pieces=tuple(sorted(spread, key=lambda piece: -len(piece.expected.experts))[:NUM_PIECES]))
     scratch.mkdir(exist_ok=True)
     return Job(bundle, wish, scratch, few, calibration_pieces(few, None)[:NUM_CALIBRATION], lambda part, doing: None)
 

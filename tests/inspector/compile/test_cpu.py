@@ -16,6 +16,8 @@ from inspector.compile import int8_selection
 from inspector.compile.cpu import compile_for_cpu
 from inspector.compile.job import RefusedError, Wish
 from inspector.compile.quantise import Dialect, Feed
+from inspector.engines.engine import Engine, EngineSettings
+from inspector.engines.factory import open_engine
 from inspector.engines.timing import Pace, Run, Timing
 from tests.certificates import claimless
 from tests.inspector.compile.jobs import DEMO, NUM_PIECES, demo_job, quantised_once, spoiled
@@ -61,6 +63,21 @@ def test_what_is_slower_stays_as_exported_and_says_the_two_figures(tmp_path: Pat
     assert (full.part, full.path, full.precision) == ("top-full", None, "fp32")
     assert full.why == "is no faster in INT8: 4 ms in INT8, 3 ms in FP32 (0.75 x)"
     assert [artifact.precision for artifact in form.graphs] == ["int8", "fp32", "int8", "fp32"]
+
+
+def test_the_exported_graphs_are_opened_once_for_all_trials(
+    tmp_path: Path, speeds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def noted(path: Path, settings: EngineSettings) -> Engine:
+        opened.append(path)
+        return open_engine(path, settings)
+
+    monkeypatch.setattr(int8_selection, "open_engine", noted)
+    compile_for_cpu(demo_job(tmp_path / "scratch", Wish("onnx", "int8")))
+    assert len(exported := [path for path in opened if DEMO in path.parents]) == len(set(exported)) == 4
+    assert len(opened) > 4
 
 
 def test_products_stay_in_float_where_that_is_faster(tmp_path: Path, speeds: list[float]) -> None:

@@ -7,8 +7,9 @@ import pytest
 from inspector.alerts.settings import AlertmanagerSettings, AlertSettings, MqttSettings, Secret, WebhookSettings
 from inspector.config.service import load_service_config
 from inspector.recipe.problems import ConfigError
+from tests.texts import service_text
 
-CONFIG = 'lines = ["a"]\nrecipes = ["x.toml"]\n[log]\nkind = "embedded"\npath = "log.sqlite"\n'
+CONFIG = service_text("x.toml", line="a")
 
 
 def settings(tmp_path: Path, text: str) -> AlertSettings:

@@ -11,6 +11,7 @@ from inspector.gateway.settings import GatewaySettings
 from inspector.recipe.problems import ConfigError
 from streams.decode.limits import Limits
 from streams.join.assembly import JoinSettings
+from tests.texts import camera_recipe_text
 
 GOOD = """
 lines = ["line-1"]
@@ -26,13 +27,7 @@ recipes = ["recipe.toml"]
 kind = "kafka"
 bootstrap_servers = ["broker:9092"]
 """
-RECIPE = """
-name = "r"
-version = "1"
-bundle = "bundle"
-[[cameras]]
-name = "top"
-"""
+RECIPE = camera_recipe_text(name="r")
 
 
 def write(folder: Path, text: str) -> Path:

@@ -7,34 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from pycocotools import mask as coco_masks
 
-from inspector.cli.data import data
 from inspector.dataset.check.run import check_data
 from inspector.dataset.files import read_mask
 from inspector.dataset.importing.table import Columns, table
 from inspector.dataset.manifest import PieceRow, read_manifest
+from tests.inspector.dataset.import_sources import NUM, RNG, SIZE, class_folders, coco_file, picture, run, yolo_folder
 from tests.inspector.dataset.sample_files import image_file, npy, wav
-
-NUM = 30
-"""Files of each class: enough for five parts in each split."""
-RNG = np.random.default_rng(5)
-SIZE = (80, 100)
-
-
-def picture(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(image_file(path.suffix, RNG.integers(0, 255, SIZE, np.uint8)))
 
 
 def sound(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(wav(RNG.integers(-9000, 9000, 4000).astype("<i2").tobytes()))
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(data, ["import", *map(str, arguments)])
 
 
 def imported(folder: Path, *arguments: str | Path) -> list[PieceRow]:
@@ -49,13 +33,6 @@ def imported(folder: Path, *arguments: str | Path) -> list[PieceRow]:
 
 def splits(rows: Sequence[PieceRow]) -> set[str]:
     return {row.split for row in rows}
-
-
-def class_folders(folder: Path, names: Sequence[str] = ("good", "crack", "dent")) -> Path:
-    for name in names:
-        for i in range(NUM):
-            picture(folder / "in" / name / f"lot{i // 2}" / f"{i}.png")
-    return folder / "in"
 
 
 def test_folders_become_classes_and_good_is_found_by_its_name(tmp_path: Path) -> None:
@@ -179,38 +156,6 @@ def test_a_set_of_mvtec_has_masks_and_is_divided_anew(tmp_path: Path) -> None:
     assert "name one of its sets: screw" in run("mvtec", tmp_path / "mvtec", "--out", "x").output
 
 
-def coco_file(folder: Path) -> Path:
-    """Boxes, polygons, run lengths and packed run lengths by turns."""
-    area = np.zeros(SIZE, np.uint8, order="F")
-    area[10:20, 30:50] = 1
-    packed = coco_masks.encode(area)
-    plain = {"size": list(SIZE), "counts": _runs(area)}
-    shapes: list[dict[str, object]] = [
-        {"bbox": [30, 10, 20, 10]},
-        {"bbox": [30, 10, 20, 10], "segmentation": [[30, 10, 49, 10, 49, 19, 30, 19]]},
-        {"segmentation": plain},
-        {"segmentation": {"size": list(SIZE), "counts": packed["counts"].decode()}},
-    ]
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
-    for i in range(3 * NUM):
-        picture(folder / "images" / f"{i}.png")
-        images.append({"id": i, "file_name": f"{i}.png", "width": SIZE[1], "height": SIZE[0]})
-        if i % 3:
-            annotations.append({"id": i, "image_id": i, "category_id": i % 3, **shapes[i % 4]})
-    (folder / "annotations").mkdir()
-    path = folder / "annotations" / "instances.json"
-    categories = [{"id": 1, "name": "crack"}, {"id": 2, "name": "dent"}]
-    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
-    return path
-
-
-def _runs(area: np.ndarray) -> list[int]:
-    flat = area.flatten(order="F")
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    return [int(n) for n in np.diff([0, *edges, flat.size])]
-
-
 def test_boxes_polygons_and_runs_of_coco_become_the_same_mask(tmp_path: Path) -> None:
     rows = imported(tmp_path, "coco", coco_file(tmp_path / "coco"))
     expected = np.zeros(SIZE, np.uint8)
@@ -256,19 +201,6 @@ def test_a_coco_file_that_cannot_be_used_is_refused(tmp_path: Path, change: dict
     assert message in result.output
 
 
-def yolo_folder(folder: Path, names: str) -> Path:
-    for i in range(3 * NUM):
-        picture(folder / "images" / "train" / f"{i}.png")
-        (folder / "labels" / "train").mkdir(parents=True, exist_ok=True)
-        box = f"{i % 3 - 1} 0.4 0.1875 0.2 0.125\n"
-        polygon = f"{i % 3 - 1} 0.3 0.125 0.49 0.125 0.49 0.2375 0.3 0.2375\n"
-        if i % 3 or i % 2:
-            text = "" if i % 3 == 0 else box if i % 2 else polygon
-            (folder / "labels" / "train" / f"{i}.txt").write_text(text)
-    (folder / "data.yaml").write_text(f"train: images/train\nnc: 2\n{names}\n")
-    return folder
-
-
 @pytest.mark.parametrize(
     "names", ["names: ['crack', dent]", "names:\n  0: crack\n  1: 'dent'  # a dent", "names:\n- crack\n- dent"]
 )
@@ -286,6 +218,7 @@ def test_boxes_and_polygons_of_yolo_become_masks(tmp_path: Path, names: str) -> 
     ("line", "message"),
     [
         ("7 0.5 0.5 0.1 0.1", "class 7 is none of the 2 classes"),
+        ("0 0.5 0.5 0 0", "a box of 0 x 0 of the picture has no area; correct it, or remove the line"),
         ("0 50 50 10 10", "has the number 50, expected shares of the picture"),
         ("0 0.5 0.5", "has 2 numbers behind the class, expected 4"),
         ("0 0.5 0.5 0.1 0.1 0.9", "leave out the confidence at its end"),

@@ -12,32 +12,15 @@ import pytest
 
 from inspector.bundle.schema import SignalInput
 from tests.bundles import Toy, write_toy_bundle
+from tests.texts import recipe_text, service_text
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["recipe.toml"]
-[log]
-kind = "embedded"
-path = "run/log.sqlite"
+TABLES = """
 [join]
 max_delay_s = 0.5
 [floor]
 enabled = false
 [gateway]
 listen = "127.0.0.1:{port}"
-"""
-RECIPE = """
-name = "toy"
-version = "1"
-product = "disc"
-bundle = "{bundle}"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 16000
-end_s = 0.25
 """
 
 
@@ -54,8 +37,10 @@ def command(folder: Path, bundle: str) -> list[str]:
     """The demo of 24 pieces; writes its configuration."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    (folder / "service.toml").write_text(CONFIG.format(port=port))
-    (folder / "recipe.toml").write_text(RECIPE.format(bundle=bundle))
+    (folder / "service.toml").write_text(service_text("recipe.toml", TABLES.format(port=port), log="run/log.sqlite"))
+    (folder / "recipe.toml").write_text(
+        recipe_text(bundle, name="toy", keys='product = "disc"', rate_hz=16000, end_s=0.25)
+    )
     config = str(folder / "service.toml")
     return [sys.executable, "-u", "-m", "inspector", "demo", "--config", config, "--pieces", "24"]
 

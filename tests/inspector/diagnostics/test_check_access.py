@@ -10,13 +10,14 @@ from inspector.access.tokens import TokenFile
 from inspector.config.service import load_service
 from inspector.diagnostics.check_config import Report, check
 from streams.references import addresses
-from tests.inspector.diagnostics.test_check_config import CONFIG, RECIPE, VALUES, bundle
+from tests.inspector.diagnostics.test_check_config import RECIPE, TABLES, VALUES, bundle
+from tests.texts import service_text
 
 TOKENS = '[access]\ntoken_file = "tokens.json"\n'
 
 
 def checked(folder: Path, more: str) -> Report:
-    (folder / "service.toml").write_text(CONFIG.format(**VALUES) + more)
+    (folder / "service.toml").write_text(service_text("recipe.toml", TABLES.format(**VALUES) + more))
     (folder / "recipe.toml").write_text(RECIPE.format(**VALUES))
     if not (folder / "bundle").exists():
         bundle(folder / "bundle")

@@ -17,13 +17,9 @@ from streams.decode.limits import Limits
 from streams.embedded import EmbeddedLog
 from streams.log import LogError
 from streams.references import addresses
+from tests.texts import service_text
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["recipe.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
+TABLES = """
 [join]
 max_delay_s = {max_delay_s}
 dedup_horizon_s = 10.0
@@ -83,10 +79,20 @@ def bundle(folder: Path) -> None:
 
 def service_with(folder: Path, **changes: object) -> Service:
     values = VALUES | changes
-    (folder / "service.toml").write_text(CONFIG.format(**values))
+    (folder / "service.toml").write_text(service_text("recipe.toml", TABLES.format(**values)))
     (folder / "recipe.toml").write_text(RECIPE.format(**values))
     bundle(folder / "bundle")
     return load_service(folder / "service.toml")
+
+
+def test_a_camera_of_large_pictures_is_told_what_a_record_takes(tmp_path: Path) -> None:
+    service = service_with(tmp_path)
+    path = tmp_path / "bundle" / "bundle.json"
+    content = json.loads(path.read_text())
+    content["modalities"][0]["framing"] = {"width_px": 2048, "height_px": 20_000}
+    path.write_text(json.dumps(content))
+    text = "\n".join(check(service).lines)
+    assert "raw pixels of 2048 x 20000 px take 39.1 MiB at least, a record 8.0 MiB at most" in text
 
 
 def test_a_fitting_service_is_explained_without_a_problem(tmp_path: Path) -> None:

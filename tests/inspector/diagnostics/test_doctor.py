@@ -22,6 +22,7 @@ from streams.references import addresses
 from tests.bundles import write_toy_bundle
 from tests.standins.cuda import Faults
 from tests.standins.gpus import StandInGpu, compiled_toy
+from tests.texts import camera_recipe_text
 
 KAFKA = """
 lines = ["line-1"]
@@ -82,16 +83,6 @@ def test_a_wrong_configuration_is_reported(tmp_path: Path) -> None:
     assert examine(path)[-1].subject == "configuration"
 
 
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "bundle"
-{key}
-[[cameras]]
-name = "top"
-"""
-
-
 @pytest.mark.parametrize(
     ("key", "state", "detail"),
     [
@@ -101,7 +92,7 @@ name = "top"
 )
 def test_promises_about_misses_are_reported(tmp_path: Path, key: str, state: str, detail: str) -> None:
     write_toy_bundle(tmp_path / "bundle")
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(key=key))
+    (tmp_path / "recipe.toml").write_text(camera_recipe_text(keys=key))
     path = tmp_path / "service.toml"
     path.write_text(KAFKA.format(port=1))
     (promise,) = (finding for finding in examine(path) if finding.subject == "misses, cup")
@@ -134,7 +125,7 @@ def test_a_form_that_cannot_run_has_its_reason_and_remedy_apart(tmp_path: Path) 
 
 def test_the_bundles_of_a_configuration_are_reported(tmp_path: Path) -> None:
     write_toy_bundle(tmp_path / "bundle")
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(key=""))
+    (tmp_path / "recipe.toml").write_text(camera_recipe_text())
     path = tmp_path / "service.toml"
     path.write_text(KAFKA.format(port=1) + '[worker]\nengines = ["onnx/fp32"]')
     (form,) = (finding for finding in examine(path) if finding.subject.startswith("bundle in"))

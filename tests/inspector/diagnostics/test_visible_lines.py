@@ -7,6 +7,7 @@ import pytest
 from inspector.bundle.framing import Framing
 from inspector.bundle.load import load
 from inspector.bundle.schema import Bundle, ImageInput, PictureFormat, Plausibility, Range
+from inspector.diagnostics.record_lines import record_lines
 from inspector.diagnostics.starter import Starter, recipe_text
 from inspector.diagnostics.visible_lines import visible_lines
 from tests.bundles import MODALITIES, toy_recipe, write_toy_bundle
@@ -70,3 +71,11 @@ def test_alignment_is_said_with_its_limits_and_a_starter_recipe_leaves_it_to_the
     bundle = changed(folder, framing=aligned())
     assert "aligned within 24 px and 5 degrees" in lines(folder, bundle)
     assert "stand in the bundle, as trained" in recipe_text(bundle, folder, folder.parent, Starter())
+
+
+def test_a_camera_whose_raw_pixels_do_not_fit_into_a_record_is_named_with_the_ways_out(folder: Path) -> None:
+    bundle = changed(folder, framing=LARGE)
+    (line,) = record_lines(toy_recipe(folder), bundle, 8 * 2**20)
+    assert "camera top: raw pixels of 5000 x 4000 px take 19.1 MiB at least, a record 8.0 MiB at most: send" in line
+    assert "raise max_record_bytes, or send references ([references] allowed_prefixes)" in line
+    assert list(record_lines(toy_recipe(folder), bundle, 20 * 2**20)) == []

@@ -20,22 +20,8 @@ from inspector.recipe.compatibility import misfits
 from inspector.verdicts.words import enum_word
 from protos.inspection.v1 import verdict_pb2 as pb
 from tests.bundles import grey, hum, write_toy_bundle
+from tests.texts import recipe_text
 
-RECIPE = """
-name = "cup"
-version = "3"
-bundle = "elsewhere"
-{more}
-[[cameras]]
-name = "top"
-{camera}
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 100
-end_s = 0.16
-{sensor}
-"""
 LOUD = 2.5
 
 
@@ -62,7 +48,7 @@ def row(folder: Path, images: int = 1, samples: int | None = 16, name: str = "p"
 
 def recipe_file(folder: Path, more: str = "", camera: str = "", sensor: str = "") -> Path:
     path = folder / "cup.toml"
-    path.write_text(RECIPE.format(more=more, camera=camera, sensor=sensor))
+    path.write_text(recipe_text("elsewhere", version="3", keys=more, camera=camera, sensor=sensor))
     return path
 
 

@@ -13,6 +13,7 @@ from inspector.dataset.good_class import PROVENANCE_KEY
 from inspector.dataset.manifest import ImageRow, ManifestError, PieceRow, SignalRow, Split, write_manifest
 from inspector.evaluation.report import Report, page, write_report
 from tests.bundles import Toy, edit_manifest, grey, hum, write_toy_bundle
+from tests.texts import recipe_text
 
 evaluation = pytest.importorskip("inspector.evaluation.evaluate", reason="needs the training half")
 pytestmark = pytest.mark.train
@@ -74,17 +75,7 @@ def test_report_and_json_have_figures_by_class_and_what_was_called_what(folder: 
     assert "Left out, for their label is not certain: 1 pieces (defect_probability 0.66: 1)." in page(report)
 
 
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "toy"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 100.0
-end_s = 0.16
+RULES = """
 [defects.rattle]
 never_pass_above = 0.0
 [defects.scratch]
@@ -93,7 +84,7 @@ decision = "review"
 
 
 def test_a_recipe_s_rules_decide_as_on_the_line_and_every_piece_says_which(folder: Path) -> None:
-    (folder / "cup.toml").write_text(RECIPE)
+    (folder / "cup.toml").write_text(recipe_text(more=RULES))
     plain, ruled = evaluated(folder, pieces(folder)), evaluated(folder, pieces(folder), folder / "cup.toml")
     assert {piece.decision for piece in plain.pieces_routed if piece.label == "ok"} == {"PASS"}
     good = [piece for piece in ruled.pieces_routed if piece.label == "ok"]

@@ -12,6 +12,7 @@ from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipes import load_recipe
 from inspector.training.config import TrainConfig, TrainConfigError, read_train_config
 from tests.inspector.framing.scenes import HEIGHT_PX, WIDTH_PX, scene
+from tests.texts import camera_recipe_text
 
 SIZE = (WIDTH_PX, HEIGHT_PX)
 SQUARE = "[[10, 10], [50, 10], [50, 40], [10, 40]]"
@@ -23,7 +24,7 @@ max_shift_px = 20
 [{{table}}.tiles]
 smallest_defect_px = 10
 """
-RECIPE = 'name = "disc"\nversion = "1"\nbundle = "b"\n[[cameras]]\nname = "top"\n'
+RECIPE = camera_recipe_text("b", name="disc")
 
 
 def config(folder: Path, text: str) -> TrainConfig:

@@ -18,7 +18,7 @@ from streams.records import Record
 from tests.inspector.gateway.memory_log import MemoryLog
 
 NO_AUDIT = NoAudit()
-SETTINGS = GatewaySettings(listen="127.0.0.1:0", poll_s=0.05, heartbeat_s=0.2, send_timeout_s=2.0)
+SETTINGS = GatewaySettings(listen="127.0.0.1:0", poll_s=0.02, heartbeat_s=0.2, send_timeout_s=2.0)
 SPEC = AssemblySpec(
     cameras=(CameraSpec("top", 2),),
     sensors=(SensorSpec("mic", "audio", 8000.0, start_s=0.0, end_s=0.5, min_coverage=0.5),),

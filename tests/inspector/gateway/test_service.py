@@ -1,5 +1,6 @@
 """The unary calls, health and reflection over real channels."""
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -196,6 +197,8 @@ def test_a_message_over_the_limit_is_refused(gateways: Gateways, clients: Client
     with pytest.raises(ClientError) as refused:
         client.inspect(request([frame(data=b"x" * 400_000)]))
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert re.search(r"the request has 4\d{5} bytes, and the gateway takes \d{6}; ", refused.value.detail)
+    assert "raise max_record_bytes in the service's configuration" in refused.value.detail
 
 
 def test_get_verdict(gateways: Gateways, clients: Clients, put: Put) -> None:

@@ -1,6 +1,7 @@
 """The demo's bundle believes its whole line, defects included, and passes nothing on a faulty picture or sound."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ PICTURES: Mapping[str, Callable[[NDArray[np.uint8]], Picture]] = {
     "a quarter of the light": lambda image: image // 4,
     "four times the light": lambda image: np.minimum(image.astype(int) * 4, 255).astype(np.uint8),
     "a quarter of the picture": lambda image: image[:80, :80].copy(),
+    "lower half repeats a row": lambda image: np.concatenate([image[:80], np.repeat(image[79:80], 80, axis=0)]),
+    "right third repeats a column": lambda image: np.concatenate(
+        [image[:, :106], np.repeat(image[:, 105:106], 54, axis=1)], axis=1
+    ),
     "in 16 bits": lambda image: image.astype(np.uint16) * 16,
 }
 SOUNDS: Mapping[str, Callable[[Sound], Sound]] = {
@@ -48,6 +53,8 @@ SOUNDS: Mapping[str, Callable[[Sound], Sound]] = {
     "clipped": lambda sound: np.clip(sound, -0.3 * abs(sound).max(), 0.3 * abs(sound).max()),
     "hum": lambda sound: sound + HUM[: len(sound)],
     "offset": lambda sound: sound + np.float32(0.1),
+    "every second sample zero": lambda sound: sound * (np.arange(len(sound)) % 2)[:, None].astype(np.float32),
+    "every sample twice": lambda sound: np.repeat(sound[::2], 2, axis=0)[: len(sound)],
 }  # fmt: skip
 
 
@@ -63,9 +70,15 @@ def observed(number: int, picture: Picture, sound: Sound) -> Observation:
     return from_files(InspectionId("line-1", "station-1", str(number)), "disc", [("top", picture)], [clip])
 
 
+@cache
 def simulated() -> list[tuple[NDArray[np.uint8], Sound]]:
+    """Shared by all tests: nothing may write to it."""
     pieces = [simulate_piece(LINE, number) for number in range(NUM)]
-    return [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    both = [(piece.image, (piece.sound / np.float32(32768)).astype(np.float32)) for piece in pieces]
+    for image, sound in both:
+        image.setflags(write=False)
+        sound.setflags(write=False)
+    return both
 
 
 def states(verdicts: list[pb.Verdict], modality: str) -> set[int]:

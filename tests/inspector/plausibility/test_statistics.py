@@ -20,7 +20,7 @@ TONE += np.random.default_rng(2).normal(0, 0.01, TONE.shape).astype(np.float32)
 
 
 def seen(image: Image, form: ImageInput = PICTURE) -> dict[str, float]:
-    return picture_figures(prepare_image(image, form), form)
+    return picture_figures(image, prepare_image(image, form), form)
 
 
 def heard(samples: NDArray[np.float32], form: SignalInput = SOUND) -> dict[str, float]:
@@ -41,6 +41,8 @@ def half_covered(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         ("noise", lambda image: image + np.random.default_rng(3).integers(0, 60, image.shape).astype(np.uint8), True),
         ("quarter_contrast", half_covered, False),
         ("quarter_brightness", lambda image: np.concatenate([image[:48], image[48:] // 8]), False),
+        ("repeated", lambda image: np.concatenate([image[:48], np.repeat(image[47:48], 48, axis=0)]), True),
+        ("repeated", lambda image: np.concatenate([image[:, :84], np.repeat(image[:, 83:84], 12, axis=1)], 1), True),
     ],
 )
 def test_a_fault_of_a_picture_moves_its_figure(
@@ -48,6 +50,12 @@ def test_a_fault_of_a_picture_moves_its_figure(
 ) -> None:
     whole, spoiled = seen(GREY)[figure], seen(fault(GREY))[figure]
     assert spoiled > 1.3 * whole + 0.003 if is_higher else spoiled < 0.7 * whole
+
+
+def test_plain_background_repeats_no_rows() -> None:
+    plain = np.full((96, 96), 20, np.uint8)
+    plain[40:60, 30:50] = GREY[40:60, 30:50]
+    assert seen(plain)["repeated"] == 0.0
 
 
 def test_brightness_is_that_of_the_picture_whatever_the_expert_subtracts() -> None:
@@ -77,6 +85,8 @@ def test_every_size_has_finite_figures(side_px: int, channels: int) -> None:
         ("offset", lambda s: s + np.float32(0.3), True),
         ("hum", lambda s: s + 0.2 * np.sin(2 * np.pi * 50.7 * np.arange(4000) / 8000)[:, None].astype(s.dtype), True),
         ("noise_floor", lambda s: s + np.random.default_rng(4).normal(0, 0.2, s.shape).astype(s.dtype), True),
+        ("lost", lambda s: s * (np.arange(4000) % 2)[:, None].astype(s.dtype), True),
+        ("lost", lambda s: np.repeat(s[::2], 2, axis=0), True),
     ],
 )
 def test_a_fault_of_a_sound_moves_its_figure(

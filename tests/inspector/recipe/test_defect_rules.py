@@ -9,25 +9,13 @@ from inspector.recipe.compatibility import misfits
 from inspector.recipe.problems import ConfigError
 from inspector.recipe.recipes import load_recipe
 from tests.bundles import write_toy_bundle
-
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "toy"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 100.0
-end_s = 0.16
-"""
+from tests.texts import recipe_text
 
 
 def recipe_file(folder: Path, tables: str) -> Path:
     write_toy_bundle(folder / "toy")
     path = folder / "cup.toml"
-    path.write_text(RECIPE + tables)
+    path.write_text(recipe_text(more=tables))
     return path
 
 

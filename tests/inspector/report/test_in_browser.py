@@ -1,12 +1,17 @@
 """A report in a browser: without network and script, readable by everyone, in light and dark, wide and narrow."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from inspector.evaluation.run import Shown
 from inspector.report.page import write_page
+from protos.inspection.v1 import verdict_pb2 as pb
+from streams.observation import InspectionId, from_files
 from tests.inspector.report.parts import HOSTILE, content, line, with_heat
 from tests.inspector.web.accessibility import serious_findings
 
@@ -85,3 +90,21 @@ def test_hostile_names_run_nothing(browser: "Browser", tmp_path: Path) -> None:
         page.goto(path.as_uri())
         page.wait_for_load_state("networkidle")
         assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
+
+
+def test_a_strip_fits_a_screen_and_its_defect_is_seen_pixel_by_pixel(browser: "Browser", tmp_path: Path) -> None:
+    piece = from_files(InspectionId("line", "station", "p"), "", [("top", np.zeros((20_000, 2_048), np.uint8))], ())
+    verdict = pb.Verdict()
+    verdict.images.add(camera="top").regions.add(x_px=987, y_px=10_793, width_px=10, height_px=10, strength=0.8)
+    made = content()
+    made = replace(made, shown=dict.fromkeys(made.shown, Shown(piece, verdict, {})))
+    path = write_page(made, tmp_path / "report.html")
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as profile:
+        page = profile.new_page()
+        page.goto(path.as_uri())
+        whole = page.get_by_alt_text("Picture of top of piece top-bad-0", exact=True).bounding_box()
+        part = page.get_by_alt_text("Part of the picture of top of piece top-bad-0").bounding_box()
+    assert whole is not None
+    assert part is not None
+    assert whole["height"] <= 480
+    assert part["width"] > 200

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -53,6 +54,17 @@ class Clock:
         self.now_ns += round(seconds * 1e9)
 
 
+class Kept(NamedTuple):
+    """A recording of a piece."""
+
+    name: str
+    source: str
+    kind: str
+    form: str
+    content: bytes
+    sequence: int = 0
+
+
 @dataclass
 class Floor:
     """A review desk over a database of its own."""
@@ -92,20 +104,42 @@ class Floor:
         store.token()
         entries = [_entry(verdict, offset) for offset, verdict in enumerate(verdicts, first)]
         store.store(entries, resume_token.encode({SOURCE: first + len(entries)}, {SOURCE.topic: "1"}))
-        for verdict in verdicts if recordings else ():
-            self.keep(verdict.inspection.piece_id, "top", "image", "png", picture(verdict.inspection.piece_id))
-            self.keep(verdict.inspection.piece_id, "mic", "audio", "npy", sound(verdict.inspection.piece_id))
+        if recordings:
+            names = [verdict.inspection.piece_id for verdict in verdicts]
+            self._keep(
+                kept
+                for name in names
+                for kept in (
+                    Kept(name, "top", "image", "png", picture(name)),
+                    Kept(name, "mic", "audio", "npy", sound(name)),
+                )
+            )
 
     def keep(self, name: str, source: str, kind: str, form: str, content: bytes, sequence: int = 0) -> None:
         """Stores a recording of a piece, as the keeper does."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        self.files[sha256] = content
-        detail = "{}" if kind == "image" else '{"sample_rate_hz":16000.0,"first_ns":0}'
-        row = {"source": source, "sequence": sequence, "kind": kind, "sha256": sha256, "detail": detail, "stored_ns": 1}
-        file = {"sha256": sha256, "kind": form, "bytes": len(content), "stored_ns": 1}
+        self._keep([Kept(name, source, kind, form, content, sequence)])
+
+    def _keep(self, recordings: Iterable[Kept]) -> None:
+        files, rows = [], []
         with self.database.write() as connection:
-            connection.execute(upsert(connection, RECORDING_OBJECTS).values(**file).on_conflict_do_nothing())
-            connection.execute(insert(PIECE_RECORDINGS).values(verdict_key=self.row(name).key, **row))
+            keys = dict(connection.execute(select(VERDICTS.c.piece_id, VERDICTS.c.key).order_by(VERDICTS.c.key)).all())
+            for kept in recordings:
+                sha256 = hashlib.sha256(kept.content).hexdigest()
+                self.files[sha256] = kept.content
+                files.append({"sha256": sha256, "kind": kept.form, "bytes": len(kept.content), "stored_ns": 1})
+                rows.append(
+                    {
+                        "verdict_key": keys[kept.name],
+                        "source": kept.source,
+                        "sequence": kept.sequence,
+                        "kind": kept.kind,
+                        "sha256": sha256,
+                        "detail": "{}" if kept.kind == "image" else '{"sample_rate_hz":16000.0,"first_ns":0}',
+                        "stored_ns": 1,
+                    }
+                )
+            connection.execute(upsert(connection, RECORDING_OBJECTS).on_conflict_do_nothing(), files)
+            connection.execute(insert(PIECE_RECORDINGS), rows)
 
     def say(self, name: str, author: str, word: str, *defects: str, given_ns: int | None = None) -> None:
         """Stores a person's finding about a piece, as the archiver does."""

@@ -23,16 +23,10 @@ from streams import resume_token
 from streams.records import TopicPartition
 from tests.inspector.archive.tables import make_tables
 from tests.inspector.review.desk_parts import Floor, piece
+from tests.texts import DEMO_RECIPE, service_text
 
-RECIPE = Path(__file__).parents[3] / "deploy" / "recipes" / "demo.toml"
-CONFIG = f"""
-lines = ["line-1"]
-recipes = ["{RECIPE}"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-[archive]
-min_free_bytes = 0
+ARCHIVE = "[archive]\nmin_free_bytes = 0\n"
+REVIEW = """
 [review]
 second_share = 0.0
 known_share = 0.0
@@ -43,7 +37,7 @@ WAIT_S = 60.0
 
 def service(folder: Path, more: str = "") -> Service:
     path = folder / "service.toml"
-    path.write_text(CONFIG + more)
+    path.write_text(service_text(DEMO_RECIPE, ARCHIVE + REVIEW + more))
     return load_service(path)
 
 
@@ -108,5 +102,5 @@ def test_there_is_no_desk_without_recordings(tmp_path: Path) -> None:
 
 def test_the_configuration_has_the_defaults_of_the_settings(tmp_path: Path) -> None:
     path = tmp_path / "service.toml"
-    path.write_text(CONFIG.partition("[review]")[0])
+    path.write_text(service_text(DEMO_RECIPE, ARCHIVE))
     assert load_service(path).config.review.settings == ReviewSettings()

@@ -24,26 +24,10 @@ from inspector.rollout.worker_status import Reports
 from protos.inspection.v1.control_pb2 import WorkerState
 from streams.records import Topics
 from tests.bundles import Toy, edit_manifest, write_toy_bundle
+from tests.texts import recipe_text, service_text
 
-CONFIG = """
-lines = ["l1"]
-recipes = ["cup.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
-RECIPE = """
-name = "cup"
-version = "1"
-bundle = "own"
-[[cameras]]
-name = "top"
-[[sensors]]
-name = "mic"
-kind = "audio"
-sample_rate_hz = 100
-end_s = 0.16
-"""
+CONFIG = service_text("cup.toml", line="l1")
+RECIPE = recipe_text("own")
 CUP = DeploymentTarget("l1", "cup")
 
 

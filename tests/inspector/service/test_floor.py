@@ -22,15 +22,10 @@ from inspector.service.floor_thread import working
 from inspector.service.part_runner import NamedPart
 from inspector.web.server import WebError
 from tests.servers.process import free_port
+from tests.texts import service_text
 from tests.waiting import until
 
-CONFIG = """
-lines = ["a"]
-recipes = ["*.recipe"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text("*.recipe", line="a")
 
 
 @pytest.fixture

@@ -20,15 +20,10 @@ from protos.inspection.v1.control_pb2 import WorkerPhase, WorkerState
 from streams.log import Log
 from streams.records import Topics
 from tests.inspector.alerts.delivering import eventually
+from tests.texts import DEMO_RECIPE, service_text
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-CONFIG = f"""
-lines = ["line-1"]
-recipes = ["{DEPLOY}/recipes/demo.toml"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text(DEMO_RECIPE)
 
 
 @pytest.fixture

@@ -17,14 +17,9 @@ from inspector.verdicts import follow as follow_module
 from streams.embedded.log import EmbeddedLog
 from streams.log import LogLostError
 from tests.inspector.archive.parts import make_verdict, publish
+from tests.texts import service_text
 
-CONFIG = """
-lines = ["a"]
-recipes = ["*.recipe"]
-[log]
-kind = "embedded"
-path = "log.sqlite"
-"""
+CONFIG = service_text("*.recipe", line="a")
 KEEPS_OLD_VERDICTS = "[archive]\npass_days = 36500\nfail_days = 36500\nreview_days = 36500"
 """Made verdicts are of 2023, and retention begins at once."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspector.sources.pictures import FrameContent, PictureError, encode
+from inspector.sources.pictures import ROOM_BYTES, FrameContent, PictureError, encode
 from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.images import decode_file
 from streams.decode.limits import Limits
@@ -56,8 +56,12 @@ def test_a_picture_larger_than_a_record_lies_in_the_folder_under_its_hash(tmp_pa
 
 
 def test_without_a_folder_a_large_picture_is_refused_with_three_ways_out() -> None:
-    with pytest.raises(PictureError, match=r"--large-to .*--jpeg 95\), or raise max_record_bytes"):
-        FrameContent(target(max_record_bytes=10_000), None).fill(pb.CameraFrame(), encode(noise(120)))
+    picture = encode(noise(120))
+    with pytest.raises(
+        PictureError, match=r"--large-to .*\(cameras: --jpeg 95\), or raise max_record_bytes"
+    ) as refused:
+        FrameContent(target(max_record_bytes=10_000), None).fill(pb.CameraFrame(), picture)
+    assert f"in the service's configuration to {len(picture.data) + ROOM_BYTES} or more" in str(refused.value)
 
 
 @pytest.mark.parametrize(

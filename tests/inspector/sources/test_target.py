@@ -7,23 +7,17 @@ import pytest
 from inspector.config.service import Service, load_service
 from inspector.sources.opening import kafka_addresses
 from inspector.sources.target import TargetError, Wish, bare_target, parse_sensor, target_of
+from tests.texts import camera_recipe_text, service_text
 
-CONFIG = 'lines = ["line-1"]\nrecipes = ["*.recipe.toml"]\n[log]\nkind = "embedded"\npath = "log.sqlite"\n'
-RECIPE = """
-name = "{name}"
-version = "1"
-station = "{station}"
-product = "{product}"
-bundle = "b"
-[[cameras]]
-name = "top"
-"""
+CONFIG = service_text("*.recipe.toml")
 
 
 def service(folder: Path, *recipes: tuple[str, str, str]) -> Service:
     (folder / "service.toml").write_text(CONFIG)
     for name, station, product in recipes:
-        (folder / f"{name}.recipe.toml").write_text(RECIPE.format(name=name, station=station, product=product))
+        (folder / f"{name}.recipe.toml").write_text(
+            camera_recipe_text(name=name, keys=f'station = "{station}"\nproduct = "{product}"')
+        )
     return load_service(folder / "service.toml")
 
 

@@ -8,17 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.inspector.web.running_line import RECIPE
 from tests.servers.process import free_port
+from tests.texts import DEMO_RECIPE, service_text
 
 pytestmark = pytest.mark.broker
 
-CONFIG = """
-lines = ["line-1"]
-recipes = ["{recipe}"]
-[log]
-kind = "embedded"
-path = "run/log.sqlite"
+TABLES = """
 [join]
 max_delay_s = 1.0
 [gateway]
@@ -38,7 +33,8 @@ OUT_OF_ORDER = 15
 
 def test_an_open_page_sees_the_demo_from_its_first_piece_to_its_last(page: Page, tmp_path: Path) -> None:
     config = tmp_path / "service.toml"
-    config.write_text(CONFIG.format(recipe=RECIPE, gateway=free_port(), web=free_port()), encoding="utf-8")
+    tables = TABLES.format(gateway=free_port(), web=free_port())
+    config.write_text(service_text(DEMO_RECIPE, tables, log="run/log.sqlite"), encoding="utf-8")
     command = [sys.executable, "-u", "-m", "inspector", "demo", "--config", str(config), "--pieces", str(NUM_PIECES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
         assert demo.stdout is not None

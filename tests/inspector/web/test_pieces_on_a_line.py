@@ -30,7 +30,7 @@ def get(address: str, words: str = "") -> httpx.Response:
 @pytest.fixture(scope="module")
 def rejected(line: RunningLine) -> str:
     """Address of a piece that did not pass: its recordings are kept."""
-    verdict = next(each for each in line.publish(60) if each.decision == Decision.DECISION_FAIL)
+    verdict = next(each for each in line.publish(24) if each.decision == Decision.DECISION_FAIL)
     return line.address + piece_path(inspection_id(verdict.inspection))
 
 

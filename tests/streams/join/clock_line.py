@@ -24,9 +24,6 @@ MIC = SensorSpec("mic", "audio", RATE_HZ, start_s=0.0, end_s=0.25)
 SPEC = AssemblySpec((CameraSpec("top"),), (MIC,))
 FIRST_S = 3.0
 """True time of the first piece; the microphone is heard from the beginning."""
-STEP_S = 0.1
-"""The log is polled so often."""
-
 Offset = Callable[[float], float]
 """How far a clock is ahead at a true time, in seconds."""
 
@@ -119,6 +116,8 @@ class ClockLine:
     chunk_s: float = 0.1
     batch_s: float = 0.0
     """All sources send their records in batches, at multiples of this interval; 0: at once."""
+    step_s: float = 0.1
+    """The log is polled so often."""
     has_events: bool = True
     seed: int = 0
     settings: JoinSettings = field(default_factory=JoinSettings)
@@ -138,7 +137,7 @@ class ClockLine:
         logger.addHandler(handler)
         try:
             while number < len(records) or self.now_s < self._end_s + 4.0:
-                self.now_s = round(self.now_s + STEP_S, 3)
+                self.now_s = round(self.now_s + self.step_s, 3)
                 if number < len(records) and self.now_s > self._end_s + 4.0:  # transport of hours
                     self.now_s = max(self.now_s, records[number][0])
                 while number < len(records) and records[number][0] <= self.now_s:

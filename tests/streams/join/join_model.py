@@ -138,6 +138,8 @@ class Worker:
         positions = self.join.positions()
         for at, position in positions.items():
             before = self.log.positions.get(at, Position(0, OffsetMetadata(0).encode()))
+            if position == before:
+                continue
             assert position.offset >= before.offset
             memo = OffsetMetadata.decode(position.memo, position.offset)
             assert memo.read >= max(OffsetMetadata.decode(before.memo, before.offset).read, position.offset)

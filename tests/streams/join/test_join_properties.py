@@ -87,10 +87,11 @@ class Line:
 
     def signals(self, station: str) -> None:
         for sensor in (MIC, NEAR):
-            for first in range(-50, (DURATION_S + 2) * 100, 10):
-                end_ns = T0 + (first + 10) * SECOND // 100
+            num = self.random.choice((10, 20, 40))
+            for first in range(-50, (DURATION_S + 2) * 100, num):
+                end_ns = T0 + (first + num) * SECOND // 100
                 start_ns = T0 + first * SECOND // 100
-                make = chunk(sensor, first + 50, 10, station=station, start_ns=start_ns)
+                make = chunk(sensor, first + 50, num, station=station, start_ns=start_ns)
                 self.put(SIGNALS, end_ns, make)
 
     def whole(self) -> Log:

@@ -12,7 +12,7 @@ from protos.inspection.v1 import records_pb2 as pb
 from streams.decode.clock_causes import likely_cause, wrong_unit
 from streams.decode.limits import RecordError, check_stamp
 from streams.join.assembly import JoinSettings
-from streams.join.source_clock import MAX_MINUTES, SourceClock
+from streams.join.source_clock import MAX_MINUTES, MAX_SILENCES, Delays, SourceClock
 from streams.join.source_clocks import SourceClocks
 from streams.observation import MissingReason, State
 from tests.streams.join.clock_line import ClockLine, Noted, constant, drifting, jump
@@ -253,7 +253,7 @@ def test_a_warning_a_minute_and_source() -> None:
 @pytest.mark.parametrize("ppm", [-100.0, 100.0])
 def test_a_drift_is_measured_and_said(ppm: float) -> None:
     transport = {source: lambda random: random.uniform(0.02, 0.06) for source in EVERY}
-    line = ClockLine({"top": drifting(-ppm)}, transport, num_pieces=1500)
+    line = ClockLine({"top": drifting(-ppm)}, transport, num_pieces=1500, chunk_s=0.5, step_s=0.5)
     outcomes = line.run()
     assert {each.doubt for each in outcomes} == {""}
     assert line.metrics.drift_ppm["top"] == pytest.approx(ppm, rel=0.25)
@@ -263,7 +263,7 @@ def test_a_drift_is_measured_and_said(ppm: float) -> None:
 
 
 def test_a_drift_common_to_all_is_the_logs_own() -> None:
-    line = ClockLine(dict.fromkeys(EVERY, drifting(-200.0)), num_pieces=1200)
+    line = ClockLine(dict.fromkeys(EVERY, drifting(-200.0)), num_pieces=1200, chunk_s=0.5, step_s=0.5)
     line.run()
     assert line.metrics.drift_ppm["top"] == pytest.approx(200.0, rel=0.1)
     assert not any("ppm" in each for each in line.warnings)
@@ -291,9 +291,9 @@ def test_the_setting_moves_the_bound_and_max_skew_caps_it() -> None:
 
 def test_what_is_kept_of_a_source_is_bounded() -> None:
     clock, random = SourceClock(SEC, 2 * SEC), Random(1)
-    for number in range(200_000):
-        clock.add_stamp(number * 10_000 + random.randrange(SEC // 2), at_s(0.0) + number * SEC // 20)
-        assert len(clock) <= 2 * 30 + 1 + MAX_MINUTES + 1
+    for number in range(40_000):
+        clock.add_stamp(number * 50_000 + random.randrange(SEC // 2), at_s(0.0) + number * SEC // 4)
+        assert len(clock) <= 2 * 30 + 1 + MAX_MINUTES + 1 + MAX_SILENCES
     assert len(clock) > MAX_MINUTES
 
 
@@ -345,7 +345,7 @@ def test_a_stranger_takes_no_room_and_no_label() -> None:
     for number in range(1000):
         known.add_stamp(f"stranger-{number}", at_s(0.0), at_s(20.0))
     assert metrics.offset_s == {}
-    assert not known.doubts({"top": (SEC, SEC), "stranger-1": (SEC, SEC)}).odd
+    assert not known.doubts({"top": Delays(SEC, SEC, 0), "stranger-1": Delays(SEC, SEC, 0)}).odd
 
 
 @pytest.mark.parametrize("history_s", [0.0, 20.0, 100.0])
@@ -356,6 +356,89 @@ def test_an_offset_is_seen_with_and_without_a_history(history_s: float) -> None:
         known.add_stamp("top", at_s(now_s - 18.0), at_s(now_s + 0.02))
         known.add_stamp("mic", at_s(now_s), at_s(now_s + 0.01))
         now_s += 0.5
-    doubts = known.doubts({"top": (18 * SEC, 18 * SEC), "mic": (SEC // 100, SEC // 10)})
+    append_ns = at_s(history_s + 0.02)
+    records = {"top": Delays(18 * SEC, 18 * SEC, append_ns), "mic": Delays(SEC // 100, SEC // 10, append_ns)}
+    doubts = known.doubts(records)
     assert set(doubts.odd) == {"top"}
     assert doubts.between("mic", "top") is doubts.odd["top"]
+
+
+AWAY = {
+    "events": [(70.929, 70.948), (71.429, 71.447), (71.929, 79.109), (72.429, 79.109), (78.929, 79.109)],
+    "top": [(70.939, 70.948), (71.439, 71.453), (71.939, 79.11), (72.439, 79.11), (75.439, 79.11)],
+    "mic": [(71.179, 71.186), (71.429, 71.452), (71.679, 79.107), (71.929, 79.129), (72.179, 79.129), (75.679, 79.129)],
+}
+"""Event and append times of a station whose broker was killed at 71.65 and served again at 77.1, as a worker read them:
+the microphone's last records were not read yet when it judged the piece of 71.429."""
+STRADDLING = {"events": (71.429, 71.447), "top": (71.439, 71.453), "mic": (71.679, 79.107)}
+
+
+def read(times: dict[str, list[tuple[float, float]]], behind_s: float = 0.0, source: str = "mic") -> SourceClocks:
+    """Clocks that have read these records, the source's with stamps that are behind."""
+    known = clocks()
+    for name, pairs in times.items():
+        for event_s, append_s in pairs:
+            known.add_stamp(name, at_s(event_s - (behind_s if name == source else 0.0)), at_s(append_s))
+    return known
+
+
+def delays_in(times: dict[str, tuple[float, float]]) -> dict[str, Delays]:
+    """Of a piece with one record of each source."""
+    delays = {}
+    for name, (event_s, append_s) in times.items():
+        delay_ns = at_s(append_s) - at_s(event_s)
+        delays[name] = Delays(delay_ns, delay_ns, at_s(append_s))
+    return delays
+
+
+@pytest.mark.parametrize("has_history", [True, False], ids=["a running worker", "a worker that has just started"])
+def test_an_outage_between_the_records_of_a_piece_voids_nothing(has_history: bool) -> None:
+    times = AWAY if has_history else {**AWAY, "mic": AWAY["mic"][2:]}
+    assert not read(times).doubts(delays_in(STRADDLING)).odd
+    few = {**times, "mic": [pair for pair in times["mic"] if pair[1] < 79.12]}
+    assert not read(few).doubts(delays_in(STRADDLING)).odd, "the first record after the outage"
+
+
+def test_a_piece_of_an_outage_is_not_voided_by_a_clock_known_from_the_outage_alone() -> None:
+    """Its event was held up as well; the microphone's clock is that of its first record."""
+    away = {
+        "events": [(9.0, 9.02), (10.0, 12.4), (10.5, 12.4), (12.0, 12.4)],
+        "top": [(9.0, 9.03), (10.0, 12.4), (10.5, 12.4)],
+        "mic": [(9.75, 12.4), (10.25, 12.41)],
+    }
+    piece = {"events": (10.0, 12.4), "top": (10.0, 12.4), "mic": (10.25, 12.41)}
+    assert not read(away).doubts(delays_in(piece)).odd
+    wrong = {**away, "mic": [(event_s - 3.0, append_s) for event_s, append_s in away["mic"]]}
+    assert "mic" in read(wrong).doubts(delays_in({**piece, "mic": (7.25, 12.41)})).odd
+
+
+@pytest.mark.parametrize("has_history", [True, False])
+@pytest.mark.parametrize("behind_s", [2.5, 3.0, 6.0, 18.0, 3600.0])
+def test_an_outage_hides_no_wrong_clock(behind_s: float, has_history: bool) -> None:
+    """The microphone's record of this piece was truly made later."""
+    before = [(number * 0.25, number * 0.25 + 0.02) for number in range(240, 286)]
+    held = [(71.5 + number * 0.25, 79.107) for number in range(30)]
+    times = {**AWAY, "mic": [*(before if has_history else ()), *held]}
+    known = read(times, behind_s)
+    delay_ns = at_s(79.107) - at_s(71.679)
+    piece = delays_in(STRADDLING) | {"mic": Delays(delay_ns, delay_ns, at_s(79.107))}
+    assert set(known.doubts(piece).odd) == {"mic"}
+
+
+@pytest.mark.parametrize("source", EVERY)
+@pytest.mark.parametrize("spacing_s", [0.5, 2.5])
+@pytest.mark.parametrize(("offset_s", "away_s"), [(-3.0, 2.5), (-3.0, 8.0), (-6.0, 8.0)])
+def test_no_piece_passes_by_a_wrong_clock_around_an_outage(
+    source: str, spacing_s: float, offset_s: float, away_s: float
+) -> None:
+    held = dict.fromkeys(EVERY, (6.2, 6.2 + away_s))
+    line = ClockLine({source: constant(offset_s)}, held=held, num_pieces=12, spacing_s=spacing_s)
+    assert not any(each.passes for each in line.run())
+
+
+def test_a_source_that_was_silent_alone_is_not_excused_by_an_outage() -> None:
+    """A computer that was suspended counts on where it stopped: other sources' records were appended meanwhile."""
+    others = [(70.0 + number * 0.5, 70.02 + number * 0.5) for number in range(20)]
+    known = read({**AWAY, "events": others, "top": others})
+    assert set(known.doubts(delays_in(STRADDLING)).odd) == {"mic"}
+    assert set(read({"events": AWAY["events"][:2], "mic": AWAY["mic"]}).doubts(delays_in(STRADDLING)).odd) == {"mic"}

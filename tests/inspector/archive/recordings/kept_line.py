@@ -1,13 +1,13 @@
 """A line that has judged, its archive and its keeper, put together as the floor does it."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from inspector.archive.database import Database
 from inspector.archive.find import Archive
+from inspector.archive.log_reading import LogReading
 from inspector.archive.recordings.database import RecordingRows
 from inspector.archive.recordings.folder_store import FolderStore
 from inspector.archive.recordings.inputs import InputReader
@@ -17,8 +17,9 @@ from inspector.archive.recordings.objects import ObjectStore
 from inspector.archive.recordings.retention import Retention
 from inspector.archive.write import insert_verdicts
 from inspector.recipe.keep import Keep
+from inspector.verdicts.feed import Followed
 from inspector.verdicts.ring import entries_of
-from streams.log import Log, Start
+from streams.log import Log
 
 ALL = Keep(pieces="all")
 
@@ -60,8 +61,6 @@ class KeptLine:
 
 def archive_verdicts(log: Log, database: Database) -> int:
     """As the archive's follower does; returns how many verdicts were new."""
-    with closing(log.tail(Start(earliest=True))) as tail, database.write() as connection:
-        new = 0
-        while entries := entries_of(tail.poll(0.2)):
-            new += insert_verdicts(connection, entries)
-        return new
+    reading = LogReading(Followed("verdicts", log.tail, entries_of))
+    with database.write() as connection:
+        return sum(insert_verdicts(connection, batch.items) for batch in reading.batches())

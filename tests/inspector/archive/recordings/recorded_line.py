@@ -75,9 +75,16 @@ def _ruling(piece: Observation) -> tuple[verdict_pb2.Decision, verdict_pb2.Decis
     return verdict_pb2.DECISION_PASS, verdict_pb2.DECISION_REASON_GOOD
 
 
-def build(source: Source, sink: Sink, line: str = LINE, references: ReferenceSettings | None = None) -> Pipeline:
+def build(
+    source: Source,
+    sink: Sink,
+    line: str = LINE,
+    references: ReferenceSettings | None = None,
+    join: JoinSettings | None = None,
+) -> Pipeline:
     """The product's pipeline; its judge is `pipeline_judge`."""
-    metrics, settings = WorkerMetrics(CollectorRegistry()), ShardSettings(PREFIX, (line,), JoinSettings(), Limits())
+    settings = ShardSettings(PREFIX, (line,), join or JoinSettings(), Limits())
+    metrics = WorkerMetrics(CollectorRegistry())
     resolver = Resolver(references or ReferenceSettings(), Limits())
     shards = Shards(settings, Recipes([RECIPE]), resolver, metrics)
     return Pipeline(source, sink, shards, KeepingJudge(), PipelineSettings(), metrics, lambda _: RECIPE.deadline_s)

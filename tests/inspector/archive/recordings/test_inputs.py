@@ -13,6 +13,7 @@ from inspector.verdicts.inputs import offsets_of
 from protos.inspection.v1.records_pb2 import CameraFrame, SignalChunk
 from protos.inspection.v1.verdict_pb2 import Verdict
 from streams.embedded import EmbeddedLog
+from streams.join.assembly import JoinSettings
 from streams.log import Start
 from streams.observation import InspectionId, Observation, State
 from streams.references.lane import ReferenceSettings
@@ -27,6 +28,8 @@ from tests.inspector.archive.recordings.recorded_line import (
 )
 
 NUM = 9
+JOIN = JoinSettings(max_delay_s=0.3)
+"""All records are in the log before the first is read: nothing that is missing comes later."""
 
 
 class Judged:
@@ -42,7 +45,7 @@ class Judged:
         publish(self.log, line.records(num_pieces))
         source, sink = self.log.source((LINE,), PREFIX, "w"), self.log.sink()
         with closing(source), closing(sink):
-            self.observations = work(build(source, sink, references=self.references), num_pieces)
+            self.observations = work(build(source, sink, references=self.references, join=JOIN), num_pieces)
         self.verdicts = verdicts(self.log)
 
     def reader(self, bounds: ReadLimits | None = None) -> InputReader:
