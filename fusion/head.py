@@ -56,7 +56,7 @@ class FusionHead(nn.Module):
         counts = torch.tensor([member.num_tokens for member in form.members])
         self.log_slope = nn.Parameter(torch.zeros(num_experts, num_outputs))
         self.bias = nn.Parameter(torch.zeros(num_experts, num_outputs))
-        self.pairs = form.pairs
+        self.form, self.pairs = form, form.pairs
         self.agreements = nn.ModuleList(Agreement(form.token_dim, num_outputs) for _ in form.pairs)
         self.gate = Gate(num_experts, form.token_dim, num_outputs)
         self.norm = nn.LayerNorm(form.token_dim)

@@ -158,8 +158,11 @@ class JointFitting(Section):
     """Step size for the encoders, which are nearly fitted."""
     head_learning_rate: float = Field(default=1e-3, gt=0)
     """Step size for the head: at 6e-3 it memorised the training pieces within a thousand steps."""
+    heads: int = Field(default=3, gt=0, le=32)
+    """Heads fitted in the first epoch, from different random weights; the one with the least loss on held-out training
+    pieces is kept."""
     head_steps: int = Field(default=300, gt=0)
-    """Steps of the head alone, in the first epoch."""
+    """Steps of each head alone, in the first epoch."""
     batch_size: int = Field(default=32, gt=1)
     """Pieces in one step."""
     auxiliary: float = Field(default=0.3, ge=0)

@@ -5,13 +5,15 @@ Letters: P pieces, E experts, O = 1 + K outputs, S sets of experts.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from encoders.tokens import Encoded
 from fusion.agreement import Agreement
@@ -69,7 +71,8 @@ def fine_tune(
 
     The first epoch fits the head alone on fixed tokens: first the match of good pieces, by contrast, then the whole
     head. Encoders fitted together with an untrained head lost the information that it needs (AUC of mismatches .48
-    after 15 epochs).
+    after 15 epochs). Heads vary with their random weights, so that several are fitted and the best goes on.
+    `progress` counts each head and each later epoch.
     """
     torch.manual_seed(seed)
     pieces = joint_pieces(dataset, experts)
@@ -79,23 +82,31 @@ def fine_tune(
     labels = (pieces.targets[pieces.whole, held, 0] == 1).numpy()
     judged = HeldOut(labels, [rows[index].groups for index in held.tolist()], run.staged(held))
     start = best = copy.deepcopy(run.modules.state_dict())
-    for epoch in range(1, settings.epochs + 1):
-        if epoch == 1:
-            run.learn_head(fit)
-        else:
-            run.advance(fit)
-        if judged.add(run.logits(held)):
-            best = copy.deepcopy(run.modules.state_dict())
-        progress(epoch, settings.epochs)
+    best_epoch, done, total = 0, 0, settings.heads + settings.epochs - 1
+    for fits in (run.heads(fit, held), run.passes(fit, held)):
+        for epoch, name, logits in fits:
+            if judged.add(logits, name):
+                best, best_epoch = copy.deepcopy(run.modules.state_dict()), epoch
+            done += 1
+            progress(done, total)
+        run.modules.load_state_dict(best)
     kept, choice = judged.decide(rule)
     run.modules.load_state_dict(best if kept else start)
     run.modules.eval()
     losses = (judged.staged_loss, judged.best_loss if kept else judged.staged_loss)
-    return JointFit(kept, judged.best if kept else 0, *losses, (choice,))
+    return JointFit(kept, best_epoch if kept else 0, *losses, (choice,))
+
+
+class Fit(NamedTuple):
+    """One fit, and what it says of the held-out pieces."""
+
+    epoch: int
+    name: str
+    logits: Scores
 
 
 class _Run:
-    """Fits encoders and head epoch by epoch."""
+    """Fits heads, then encoders and head epoch by epoch."""
 
     def __init__(
         self, experts: Sequence[TrainedExpert], head: FusionHead, pieces: JointPieces, settings: JointFitting
@@ -109,19 +120,30 @@ class _Run:
         ]
         self._optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
 
-    def learn_head(self, rows: Tensor) -> None:
-        self.modules.eval()
+    def heads(self, rows: Tensor, held: Tensor) -> Iterator[Fit]:
+        """Fits the head alone to these pieces, from its own weights and then from others; encoders do not change."""
+        known, encodings = self._encoded(rows), self._encodings(held)
+        for number in range(1, self._settings.heads + 1):
+            if number > 1:
+                self._head.load_state_dict(FusionHead(self._head.form).state_dict())
+            self._learn_head(known, rows)
+            yield Fit(1, "epoch 1" if number == 1 else f"epoch 1, head {number}", self._defects(encodings, held))
+
+    def passes(self, rows: Tensor, held: Tensor) -> Iterator[Fit]:
+        """The later epochs, which change encoders and head."""
+        for epoch in range(2, self._settings.epochs + 1):
+            self.advance(rows)
+            yield Fit(epoch, f"epoch {epoch}", self._defects(self._encodings(held), held))
+
+    def _learn_head(self, known: Sequence[Encoded], rows: Tensor) -> None:
+        """The weights are the mean of those of the second half of the steps (Izmailov et al., 2018,
+        arXiv:1803.05407)."""
         pieces, settings = self._pieces, self._settings
-        with torch.no_grad():
-            parts = [self._encode(part, changed=False) for part in torch.split(rows, self._pieces.rows_per_run(64))]
-        known = [
-            Encoded(*(torch.cat(outputs) for outputs in zip(*outputs_of_expert, strict=True)))
-            for outputs_of_expert in zip(*parts, strict=True)
-        ]
         self._compare(known, rows)
         optimiser = torch.optim.AdamW(self._head.parameters(), lr=settings.head_learning_rate, weight_decay=0.02)
         self._head.train()
-        for _ in range(settings.head_steps):
+        averaged = AveragedModel(self._head)
+        for step in range(settings.head_steps):
             chosen = torch.randperm(len(rows))[:HEAD_BATCH]
             batch, sets = rows[chosen], self._random_sets(len(chosen))
             encoded = [Encoded(*(output[chosen] for output in outputs_of_expert)) for outputs_of_expert in known]
@@ -129,6 +151,9 @@ class _Run:
             optimiser.zero_grad()
             multi_label_loss(fused, pieces.targets[sets, batch], torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            if step >= settings.head_steps // 2:
+                averaged.update_parameters(self._head)
+        self._head.load_state_dict(averaged.module.state_dict())
 
     def _compare(self, known: Sequence[Encoded], rows: Tensor) -> None:
         """Fits the comparison of modalities: matches in good pieces, and mismatches that no modality shows alone."""
@@ -169,29 +194,27 @@ class _Run:
         head_data = HeadData(encodings, everything[None], (True,), fused_targets, targets, groups)
         head = copy.deepcopy(self._head)
         calibrate_experts(head, head_data)
-        return self._defects(head, encodings, rows)
-
-    def logits(self, rows: Tensor) -> Scores:
-        """Fused log-odds of the defect with all experts, without augmentation; NaN where the piece has no label."""
-        return self._defects(self._head, self._encodings(rows), rows)
+        return self._defects(encodings, rows, head)
 
     @torch.no_grad()
-    def _defects(self, head: FusionHead, encodings: Encodings, rows: Tensor) -> Scores:
+    def _defects(self, encodings: Encodings, rows: Tensor, head: FusionHead | None = None) -> Scores:
+        """Fused log-odds of the defect with all experts, without augmentation; NaN where the piece has no label."""
         pieces = self._pieces
-        fused = encodings.read(head.eval(), pieces.sets[pieces.whole]).logits[:, 0]
+        fused = encodings.read((head or self._head).eval(), pieces.sets[pieces.whole]).logits[:, 0]
         known = ~pieces.targets[pieces.whole, rows, 0].isnan()
         return fused.where(known, torch.nan).numpy().astype(np.float64)
 
-    @torch.no_grad()
     def _encodings(self, rows: Tensor) -> Encodings:
-        self.modules.eval()
-        parts = [self._encode(part, changed=False) for part in torch.split(rows, self._pieces.rows_per_run(64))]
-        joined = [
-            [torch.cat(outputs) for outputs in zip(*of_expert, strict=True)] for of_expert in zip(*parts, strict=True)
-        ]
-        encoded = [Encoded(*outputs) for outputs in joined]
+        encoded = self._encoded(rows)
         tokens, logits = tuple(e.tokens for e in encoded), tuple(e.logits for e in encoded)
         return Encodings(tokens, logits, self._pieces.present[rows])
+
+    @torch.no_grad()
+    def _encoded(self, rows: Tensor) -> list[Encoded]:
+        """Outputs of each expert for these pieces, without augmentation."""
+        self.modules.eval()
+        parts = [self._encode(part, changed=False) for part in torch.split(rows, self._pieces.rows_per_run(64))]
+        return [Encoded(*(torch.cat(outputs) for outputs in zip(*of, strict=True))) for of in zip(*parts, strict=True)]
 
     def _batch_loss(self, rows: Tensor) -> Float[Tensor, ""]:
         """Sum of the losses of the fused score, of each expert alone, and of the alignment."""

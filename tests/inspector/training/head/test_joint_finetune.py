@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fusion.agreement import UNLIKELY, Agreement
+from fusion.calibration import Scores
 from fusion.head import FusionHead, HeadForm, Member
 from inspector.bundle.schema import Modality
 from inspector.dataset.manifest import Label, PieceRow
@@ -21,7 +22,7 @@ from inspector.training.config import ImageExpert, JointFitting, SignalExpert
 from inspector.training.dataset import Dataset
 from inspector.training.export import TrainedExpert
 from inspector.training.head.contrastive import align, scale
-from inspector.training.head.joint_finetune import fine_tune, unexplained
+from inspector.training.head.joint_finetune import _Run, fine_tune, unexplained
 from inspector.training.head.keep_joint import JOINT, STAGED, HeldOut
 from inspector.training.inputs import build_encoder, input_form
 from inspector.training.untrained_bundle import untrained
@@ -136,14 +137,67 @@ def test_a_joint_fit_that_many_held_out_pieces_bear_out_is_kept_as_it_is(
     assert not torch.equal(before, head.state_dict()["log_slope"])
 
 
+def state_of(head: FusionHead) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in head.state_dict().items()}
+
+
+def test_the_head_with_the_least_loss_on_held_out_pieces_is_kept_of_several(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experts, head = experts_and_head(dataset)
+    names, losses, states, steps = list[str](), list[float](), list[dict[str, torch.Tensor]](), list[tuple[int, int]]()
+    add = HeldOut.add
+
+    def noted(held: HeldOut, logits: Scores, name: str) -> bool:
+        is_best = add(held, logits, name)
+        names.append(name)
+        losses.append(float(np.nanmean(held._fits[-1])))
+        states.append(state_of(head))
+        return is_best
+
+    monkeypatch.setattr(HeldOut, "add", noted)
+    monkeypatch.setattr(HeldOut, "decide", lambda held, rule: (True, Choice("Joint fit", JOINT, STAGED, None, "")))
+    settings = JointFitting(epochs=1, heads=4, head_steps=40)
+    fit = fine_tune(experts, head, dataset, settings, 0, lambda done, total: steps.append((done, total)))
+    assert names == ["epoch 1", "epoch 1, head 2", "epoch 1, head 3", "epoch 1, head 4"]
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert len(set(losses)) == 4, "every head starts from other weights"
+    best = losses.index(min(losses))
+    assert best > 0, "with this seed, the first head is not the best"
+    assert (fit.joint_loss, fit.best_epoch) == (losses[best], 1)
+    assert all(torch.equal(value, states[best][name]) for name, value in head.state_dict().items())
+
+
+def test_later_epochs_go_on_with_the_best_head(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    experts, head = experts_and_head(dataset)
+    told = iter([True, True, False, False, True])
+    states, steps = list[dict[str, torch.Tensor]](), list[tuple[int, int]]()
+
+    def noted(held: HeldOut, logits: Scores, name: str) -> bool:
+        states.append(state_of(head))
+        return next(told)
+
+    def advance(run: _Run, rows: torch.Tensor) -> None:
+        states.append(state_of(head))
+
+    monkeypatch.setattr(HeldOut, "add", noted)
+    monkeypatch.setattr(HeldOut, "decide", lambda held, rule: (False, Choice("Joint fit", STAGED, JOINT, None, "")))
+    monkeypatch.setattr(_Run, "advance", advance)
+    settings = JointFitting(epochs=3, heads=3, head_steps=5)
+    fine_tune(experts, head, dataset, settings, 0, lambda done, total: steps.append((done, total)))
+    second, at_epoch_2 = states[1], states[3]
+    assert all(torch.equal(value, at_epoch_2[name]) for name, value in second.items())
+    assert steps[-1] == (5, 5)
+
+
 def held_out(gain: float, num: int = 200) -> HeldOut:
     random = np.random.default_rng(0)
     labels = np.arange(num) % 2 == 0
     staged, joint = ((2 * labels - 1) * signal + random.standard_normal(num) for signal in (0.5, 0.5 + gain))
     held = HeldOut(labels, [{"image": str(index)} for index in range(num)], staged)
-    assert held.add(joint)
-    assert not held.add(np.full(num, np.nan))
-    assert not held.add(0.01 * random.standard_normal(num))
+    assert held.add(joint, "epoch 1")
+    assert not held.add(np.full(num, np.nan), "epoch 2")
+    assert not held.add(0.01 * random.standard_normal(num), "epoch 3")
     return held
 
 
