@@ -201,8 +201,9 @@ def _server(settings: GatewaySettings, entrance: Entrance) -> tuple[grpc.aio.Ser
         raise GatewayError(str(error)) from error
     except RuntimeError as exc:
         raise GatewayError(
-            f"cannot listen on {settings.listen} ({exc}): choose a free address, or set share_port = true in [gateway] "
-            "of every gateway that listens there"
+            f"cannot listen on {settings.listen}: it is no address of this machine, or another program listens there, "
+            "perhaps a service that still runs. Stop that one, or choose a free address in [gateway] listen; gateways "
+            "that are to share one set share_port = true in [gateway] of every gateway"
         ) from exc
 
 

@@ -36,13 +36,18 @@ class FolderCounts:
     """Pieces that were published without some of their files."""
     strangers: int = 0
     """Files that are of no piece."""
+    earlier: int = 0
+    """Files that an earlier run published or left out, by the journal; they are not sent again."""
 
     def __str__(self) -> str:
-        words = f"{self.pieces} pieces of {self.files} files"
+        words = (
+            f"{self.pieces} pieces {f'of {self.files} files' if self.files or not self.pieces else 'without a file'}"
+        )
         for count, text in (
             (self.incomplete, "incomplete pieces"),
             (self.broken, "files left out"),
             (self.strangers, "files of no piece"),
+            (self.earlier, "files of an earlier run not sent again"),
         ):
             words += f", {count} {text}" if count else ""
         return words
@@ -76,6 +81,13 @@ class FolderSource:
     def run(self, stop: threading.Event, poll_s: float, *, once: bool = False, most: int | None = None) -> FolderCounts:
         """Until `stop` is set or `most` pieces are out; `once`: publishes what is there, complete or not, and ends.
         Raises LogError, JournalError; FolderError with `once` only."""
+        self.counts.earlier = len(self.journal)
+        if self.counts.earlier:
+            log.info(
+                "%d files of %s are in the journal of an earlier run, which published them or left them out: they are "
+                "not sent again. To send them again, delete %s.",
+                *(self.counts.earlier, self.folder, self.journal.path),
+            )
         try:
             looks = 0
             while not stop.is_set() and (most is None or self.counts.pieces < most):

@@ -28,7 +28,7 @@ class Journal:
     def __init__(self, path: Path, folder: Path) -> None:
         """Files that are no longer in `folder` are forgotten, so that the journal stays as small as the folder. Raises
         JournalError."""
-        self._path = path
+        self.path = path
         self._files: dict[str, State] = {}
         self.begun: dict[str, int] = {}
         """Pieces that an earlier run began and did not finish: when they entered. Their files are not noted yet."""
@@ -42,6 +42,10 @@ class Journal:
                 f"{path} cannot be written ({exc.strerror}): give this user the right to, or name another file with "
                 "--journal"
             ) from exc
+
+    def __len__(self) -> int:
+        """Number of files in it."""
+        return len(self._files)
 
     def has(self, arrival: Arrival) -> bool:
         """Whether this state of the file was published; a file written anew is a new one."""
@@ -70,12 +74,12 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as exc:
-            raise JournalError(f"{self._path} cannot be written ({exc.strerror}): free space on its disk") from exc
+            raise JournalError(f"{self.path} cannot be written ({exc.strerror}): free space on its disk") from exc
 
     def _read(self) -> None:
-        if not self._path.exists():
+        if not self.path.exists():
             return
-        with self._path.open(encoding="utf-8", errors="replace") as file:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
             while line := file.readline(MAX_LINE):
                 self._take(line)
 
@@ -90,14 +94,14 @@ class Journal:
                 case ["done", str(piece)]:
                     self.begun.pop(piece, None)
         except ValueError:
-            log.warning("%s: a line cannot be read and is ignored: %.80r", self._path, line)
+            log.warning("%s: a line cannot be read and is ignored: %.80r", self.path, line)
 
     def _write_anew(self) -> None:
         rows: list[list[object]] = [["file", name, *state] for name, state in self._files.items()]
         rows += [["begin", piece, entry_ns] for piece, entry_ns in self.begun.items()]
-        fresh = self._path.with_name(self._path.name + ".part")
+        fresh = self.path.with_name(self.path.name + ".part")
         with fresh.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self._path)
+        fresh.replace(self.path)

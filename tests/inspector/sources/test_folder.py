@@ -75,6 +75,17 @@ def test_pictures_and_sounds_of_a_piece_become_its_records(folder: Path, log: Em
     assert chunks[0].start_ns == event.event_ns + 1
 
 
+def test_files_of_an_earlier_run_are_counted_and_the_journal_named(
+    folder: Path, log: EmbeddedLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "p1_top.png").write_bytes(b"no picture")
+    assert str(once(folder, log, target(ONE_CAMERA))).startswith("1 pieces without a file, ")
+    with caplog.at_level(logging.INFO):
+        counts = once(folder, log, target(ONE_CAMERA))
+    assert str(counts) == "0 pieces of 0 files, 1 files of an earlier run not sent again"
+    assert f"delete {folder.parent / 'journal.jsonl'}" in caplog.text
+
+
 def test_a_recording_longer_than_the_window_is_cut_to_it(folder: Path, log: EmbeddedLog) -> None:
     (folder / "p1_top.png").write_bytes(png())
     sound(folder / "p1_mic.wav", 4000)
