@@ -108,9 +108,11 @@ def _view_doubts(
     doubts: dict[tuple[int, str], Doubt] = {}
     for row, index, image in _images(pieces, name, levels):
         doubt = format_doubt(image, limits)
-        if doubt is None and (thumbnail := _thumbnail(seen(row, name, index, image), form)) is not None:
-            kept.add((name, row, index), thumbnail)
-            doubt = picture_doubt(picture_figures(image, thumbnail, form), limits, levels[row])
+        if doubt is None:
+            framed = seen(row, name, index, image)
+            if (thumbnail := _thumbnail(framed, form)) is not None:
+                kept.add((name, row, index), thumbnail)
+                doubt = picture_doubt(picture_figures(framed, thumbnail, form), limits, levels[row])
         if doubt is not None:
             doubts.setdefault((row, name), doubt)
     return doubts

@@ -37,8 +37,8 @@ STEP = 1 / 32768
 _INSIDE = (math.nextafter(DARK, 1), math.nextafter(BRIGHT, 0))
 
 
-def picture_figures(received: Image, prepared: Samples, form: ImageInput) -> dict[str, float]:
-    """By name, of one picture (H, W) or (H, W, 3) as it was received, and of its thumbnail (T, C, H, W) as
+def picture_figures(framed: Image, prepared: Samples, form: ImageInput) -> dict[str, float]:
+    """By name, of one picture (H, W) or (H, W, 3) before it is resized, and of its thumbnail (T, C, H, W) as
     `encoders.front_end.prepare_image` makes it.
 
     Sharpness is fine detail over the contrast of the flattest quarter: a large defect raises the contrast of the whole.
@@ -59,7 +59,7 @@ def picture_figures(received: Image, prepared: Samples, form: ImageInput) -> dic
         "quarter_brightness": min(float(quarter_mean[0, 0]) for quarter_mean, _ in quarters),
         "sharpness": detail / max(flattest, TINY),
         "noise": _low_quarter(np.abs(across[::2])),
-        "repeated": _repeated(received),
+        "repeated": _repeated(framed),
     }
 
 
@@ -95,10 +95,10 @@ def _low_quarter(values: Samples) -> float:
     return float(np.partition(values, place, axis=None)[place])
 
 
-def _repeated(received: Image) -> float:
+def _repeated(picture: Image) -> float:
     """Share of the rows, or of the columns if that is more, that are as the one before: cameras and drivers fill in so
     what the network has lost. Those of one value do not count: background may look like that."""
-    pixels = received.reshape(*received.shape[:2], -1)
+    pixels = picture.reshape(*picture.shape[:2], -1)
     chosen = np.linspace(0, max(0, len(pixels) - 2), min(len(pixels) - 1, MAX_ROWS)).astype(int)
     if not len(chosen) or pixels.shape[1] < 2:
         return 0.0

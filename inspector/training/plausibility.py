@@ -88,4 +88,4 @@ class _FigureReader:
         framed = recording if self._framer is None else self._framer.frame(recording)
         if isinstance(framed, Refusal):
             raise ValueError(framed.detail)  # noqa: TRY004 - a finding about the picture
-        return picture_figures(recording, prepare_image(framed, self._form), self._form)
+        return picture_figures(framed, prepare_image(framed, self._form), self._form)
