@@ -183,14 +183,14 @@ class Station:
             raise duplicate(f"samples of sensor {chunk.sensor!r} at {chunk.start_ns} ns")
 
     def _place(self, chunk: Chunk, stream: SensorStream) -> bool:
-        """Whether any of the samples are new. Wakes the station if a piece waits for them, or there were none."""
-        is_first, anchors = len(stream) == 0, stream.num_anchors
+        """Whether any of the samples are new. Wakes the station if a piece waits for them, or no samples were older."""
+        droppable_ns, anchors = stream.droppable_ns, stream.num_anchors
         is_new = self._signals.place(chunk, stream)
         if stream.newest_ns is not None:
             self._looks.reach(chunk.sensor, stream.newest_ns)
-        if is_first:
+        if stream.droppable_ns != droppable_ns:
             self._contents = None
-        if self._looks.has_changes or is_first:
+        if self._looks.has_changes or stream.droppable_ns != droppable_ns:
             self._shared.wakes.change(self.name)
         if is_new and stream.num_anchors > anchors:
             self._shared.metrics.anchored(self.line, self.name, chunk.sensor)

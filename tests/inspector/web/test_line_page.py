@@ -148,7 +148,9 @@ def test_only_rejects_leaves_out_what_passed(opened: Page, line: RunningLine) ->
 
 
 def test_a_sound_is_played_and_the_cursor_runs(opened: Page) -> None:
-    station = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
+    loaded = opened.locator(".station", has=opened.locator(".sound:not(.pending) button:visible")).first
+    name = loaded.locator("h2").inner_text()  # another station may be the first with a sound a moment later
+    station = opened.locator(".station", has=opened.locator("h2", has_text=re.compile(f"^{name}$")))
     cursor = station.locator(".cursor")
     cursor.evaluate("""cursor => {
         window.visibility = [];

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.join.clips import SensorStream
@@ -59,6 +59,7 @@ def looking_at_everything() -> Iterator[None]:
 
 
 @PROFILE
+@example(18182778)  # a chunk that is older than all samples of its sensor
 @given(st.integers(0, 2**64 - 1))
 def test_it_shows_the_same_as_looking_at_everything(seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
