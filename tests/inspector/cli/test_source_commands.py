@@ -84,7 +84,9 @@ def test_a_folder_is_published_once_and_nothing_again(config: Path, tmp_path: Pa
     words = ("folder", tmp_path / "in", "--config", config, "--once", "--poll", "0.05")
     first, second = source(*words), source(*words)
     assert "published 1 pieces of 1 files, 1 incomplete pieces on line-1/station-1" in first.output
-    assert "published 0 pieces of 0 files, 1 files of an earlier run not sent again on line-1/station-1" in second.output
+    assert (
+        "published 0 pieces of 0 files, 1 files of an earlier run not sent again on line-1/station-1" in second.output
+    )
     assert types(config) == ["CameraFrame", "PieceEvent"]
 
 
